@@ -1,0 +1,49 @@
+// Aligned memory for codes, scales and activations. Not a container: elements are trivially copyable and never constructed.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <type_traits>
+
+namespace vernier {
+
+/// Every buffer starts on a cache line, which is also the widest vector.
+inline constexpr std::size_t buffer_alignment = 64;
+
+/// Owns `size` elements of T, 64-byte aligned. Contents start undefined unless zero() is called; growing discards them.
+template <class T>
+requires std::is_trivially_copyable_v<T>
+class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(std::size_t size) : size_(size) {
+    if (size != 0) data_.reset(static_cast<T*>(::operator new (size * sizeof(T), std::align_val_t{buffer_alignment})));
+  }
+
+  T* data() { return data_.get(); }
+  const T* data() const { return data_.get(); }
+  std::size_t size() const { return size_; }
+  std::size_t size_bytes() const { return size_ * sizeof(T); }
+  T& operator[](std::size_t i) { return data_.get()[i]; }
+  const T& operator[](std::size_t i) const { return data_.get()[i]; }
+
+  void zero() {
+    if (size_ != 0) std::memset(static_cast<void*>(data_.get()), 0, size_bytes());
+  }
+
+  /// At least `size` elements, contents undefined. Never shrinks, so a warm caller does not allocate.
+  void reserve_discard(std::size_t size) {
+    if (size > size_) *this = Buffer(size);
+  }
+
+ private:
+  struct Free {
+    void operator()(T* p) const { ::operator delete (p, std::align_val_t{buffer_alignment}); }
+  };
+  std::unique_ptr<T[], Free> data_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace vernier

@@ -1,0 +1,53 @@
+// The precisions that the library stores and multiplies, by name. What a format's bits mean is documented at its type, one file each beside
+// this one.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string_view>
+
+#include "vernier/core/macros.hpp"
+
+namespace vernier {
+
+enum class Precision : unsigned char { f32, f16, bf16, i8, e4m3, e5m2, nf4 };
+
+inline constexpr std::array all_precisions{Precision::f32,  Precision::f16,  Precision::bf16, Precision::i8,
+                                           Precision::e4m3, Precision::e5m2, Precision::nf4};
+
+/// Bits of one code, without its share of the scales.
+VERNIER_HD constexpr int bits(Precision p) {
+  switch (p) {
+    case Precision::f32: return 32;
+    case Precision::f16:
+    case Precision::bf16: return 16;
+    case Precision::i8:
+    case Precision::e4m3:
+    case Precision::e5m2: return 8;
+    case Precision::nf4: return 4;
+  }
+  return 0;
+}
+
+/// The name used in plans, flags and messages.
+constexpr std::string_view name(Precision p) {
+  switch (p) {
+    case Precision::f32: return "f32";
+    case Precision::f16: return "f16";
+    case Precision::bf16: return "bf16";
+    case Precision::i8: return "i8";
+    case Precision::e4m3: return "e4m3";
+    case Precision::e5m2: return "e5m2";
+    case Precision::nf4: return "nf4";
+  }
+  return "?";
+}
+
+/// The precision called `text`, or nothing.
+constexpr std::optional<Precision> parse_precision(std::string_view text) {
+  for (Precision p : all_precisions)
+    if (name(p) == text) return p;
+  return std::nullopt;
+}
+
+}  // namespace vernier
