@@ -17,7 +17,8 @@ namespace vernier {
 /// consecutive columns. 32 rows are two AVX-512 or four AVX2 vectors of float accumulators: two independent chains per token, enough to
 /// hide the latency of a multiply-add without splitting the sum over k, whose order is therefore the same in every kernel.
 ///
-/// `pack` is what one 32-bit lane of the multiply takes: 4 bytes for VNNI, 2 bfloats for BF16, otherwise 1. NF4 packs 8 columns into the
+/// `pack` is what one 32-bit lane of the multiply takes: 4 bytes for VNNI, 2 bfloats for BF16, otherwise 1. FP8 packs 2
+/// columns so that a 16-bit lane holds two codes, each of which a shift turns into an f16. NF4 packs 8 columns into the
 /// 4 bytes of a lane: byte j holds column j in its low and column j + 4 in its high nibble, so that masking yields two VNNI operands.
 struct CpuPanel {
   static constexpr int rows = 32;
@@ -29,7 +30,9 @@ struct CpuPanel {
   /// Columns per step.
   VERNIER_HD static constexpr int pack(Precision p) {
     switch (p) {
-      case Precision::bf16: return 2;
+      case Precision::bf16:
+      case Precision::e4m3:
+      case Precision::e5m2: return 2;
       case Precision::i8: return 4;
       case Precision::nf4: return 8;
       default: return 1;
