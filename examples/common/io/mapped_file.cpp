@@ -1,0 +1,86 @@
+// mmap with the checks that keep a loader from hanging: O_NONBLOCK so that opening a FIFO returns, then fstat before anything else.
+#include "common/io/mapped_file.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "vernier/core/error.hpp"
+
+namespace vernier::io {
+
+namespace {
+
+// Closes the descriptor on every way out; the mapping outlives it.
+struct Descriptor {
+  int fd;
+  explicit Descriptor(int fd_) : fd(fd_) {}
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+};
+
+const char* kind_of(mode_t mode) {
+  if (S_ISDIR(mode)) return "a folder";
+  if (S_ISFIFO(mode)) return "a named pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
+// The size of the open regular file.
+std::size_t checked_size(int fd, const std::string& path) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) fail(path, "cannot be examined: ", std::strerror(errno));
+  if (!S_ISREG(status.st_mode)) fail(path, "is ", kind_of(status.st_mode), ", expected a regular file");
+  if (status.st_size == 0) fail(path, "is empty");
+  return static_cast<std::size_t>(status.st_size);
+}
+
+int open_for_reading(const std::string& path) {
+  if (path.find('\0') != std::string::npos) fail(path.c_str(), "the path contains a zero byte");
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) fail(path, "cannot be opened: ", std::strerror(errno));
+  return fd;
+}
+
+}  // namespace
+
+MappedFile::MappedFile(std::string path) : path_(std::move(path)) {
+  const Descriptor file(open_for_reading(path_));
+  const std::size_t size = checked_size(file.fd, path_);
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
+  if (address == MAP_FAILED) fail(path_, "cannot be mapped (", size, " bytes): ", std::strerror(errno));
+  data_ = static_cast<const std::byte*>(address);
+  size_ = size;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+void MappedFile::advise_streaming() const { ::madvise(const_cast<std::byte*>(data_), size_, MADV_WILLNEED); }
+
+std::string read_text_file(const std::string& path, std::size_t limit) {
+  const MappedFile file(path);
+  if (file.size() > limit) fail(path, "is ", file.size(), " bytes, expected at most ", limit);
+  return std::string(reinterpret_cast<const char*>(file.bytes().data()), file.size());
+}
+
+}  // namespace vernier::io

@@ -1,0 +1,36 @@
+// A regular file, mapped read-only. Never blocks on a pipe and never reads a device. The mapping follows the file on disk: whoever
+// shortens the file while it is mapped makes the next access fail with SIGBUS, as with every mapped file.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+namespace vernier::io {
+
+class MappedFile {
+ public:
+  /// Maps `path`. Throws Error, naming the path, when it is missing, unreadable, empty, or not a regular file.
+  explicit MappedFile(std::string path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+
+  /// As given by the caller; for messages.
+  const std::string& path() const { return path_; }
+  std::size_t size() const { return size_; }
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+  /// Asks the kernel to read ahead; the loader is about to stream the whole file. Only a hint.
+  void advise_streaming() const;
+
+ private:
+  std::string path_;
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// The whole of a small regular file as text. Throws Error when it is larger than `limit` bytes, with both numbers.
+std::string read_text_file(const std::string& path, std::size_t limit);
+
+}  // namespace vernier::io
