@@ -3,38 +3,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <string_view>
 
 #include "vernier/core/buffer.hpp"
 #include "vernier/core/error.hpp"
 #include "vernier/core/math.hpp"
 #include "vernier/layout/cpu_panel.hpp"
-#include "vernier/types/precision.hpp"
+#include "vernier/layout/weight_format.hpp"
 
 namespace vernier {
-
-/// Which weights share a scale when a matrix is quantised.
-enum class Scaling : unsigned char { none, tensor, row, group, block };
-
-/// How a weight matrix is stored. Structural, so that it can be part of a tier or a plan.
-struct WeightFormat {
-  Precision precision = Precision::f16;
-  Scaling scaling = Scaling::none;
-  int group = 0;  // columns per scale (and rows, for block); 0 where the scaling has no group
-
-  friend constexpr bool operator==(const WeightFormat&, const WeightFormat&) = default;
-};
-
-/// The scaling that a precision gets when nobody says otherwise: none for floats of 16 bits and more, a scale per row for 8-bit codes,
-/// an absmax per 64 columns for nf4.
-constexpr WeightFormat default_format(Precision p) {
-  switch (p) {
-    case Precision::i8:
-    case Precision::e4m3:
-    case Precision::e5m2: return {p, Scaling::row, 0};
-    case Precision::nf4: return {p, Scaling::group, 64};
-    default: return {p, Scaling::none, 0};
-  }
-}
 
 /// What a kernel sees of a packed matrix. Does not own.
 struct PackedView {
@@ -62,16 +40,19 @@ struct PackedView {
 /// kernel a branch. Codes are followed by 64 bytes of slack, so that a kernel may load a whole vector at the end.
 class PackedMatrix {
  public:
+  static constexpr int max_extent = 1 << 30;  // padding it does not overflow an int
+
   PackedMatrix() = default;
 
   /// Allocates for W (n, k); contents are undefined until a quantiser has written every panel.
-  /// Throws Error when n or k is not positive or the format's group does not suit its scaling.
+  /// Throws Error when n or k is not in [1, max_extent], or the format is not one that why_unsupported() allows.
   PackedMatrix(int n, int k, WeightFormat format) : n_(n), k_(k), format_(format) {
-    expect(n > 0 && k > 0, "vernier::PackedMatrix", "n = ", n, ", k = ", k, ", expected both positive");
-    const bool grouped = format.scaling == Scaling::group || format.scaling == Scaling::block;
-    expect(grouped ? format.group > 0 : format.group == 0, "vernier::PackedMatrix", "group = ", format.group,
-           grouped ? ", expected a positive number of columns per scale" : ", expected 0: this scaling has no group");
+    const bool sane = n > 0 && k > 0 && n <= max_extent && k <= max_extent;
+    expect(sane, "vernier::PackedMatrix", "n = ", n, ", k = ", k, ", expected both from 1 to ", max_extent);
+    const std::string_view why = why_unsupported(format);
+    expect(why.empty(), "vernier::PackedMatrix", to_string(format), " is not a weight format: ", why);
     codes_ = Buffer<std::uint8_t>(panel().total_bytes() + buffer_alignment);
+    std::memset(codes_.data() + panel().total_bytes(), 0, buffer_alignment);
     scales_ = Buffer<float>(static_cast<std::size_t>(panel().panels()) * static_cast<std::size_t>(scale_groups() * CpuPanel::rows));
   }
 
@@ -101,5 +82,14 @@ class PackedMatrix {
   Buffer<std::uint8_t> codes_;
   Buffer<float> scales_;
 };
+
+/// Throws Error unless rows [first_row, first_row + rows) by cols are whole panels of w, whose last panel may be short.
+inline void expect_panel_rows(std::string_view where, const PackedMatrix& w, int first_row, int rows, int cols) {
+  expect(cols == w.k(), where, "rows of ", cols, " columns for a matrix of k = ", w.k());
+  expect(first_row >= 0 && first_row % CpuPanel::rows == 0, where, "first_row = ", first_row, ", expected a multiple of ", CpuPanel::rows);
+  expect(rows > 0 && rows <= w.n() - first_row, where, "rows ", first_row, " to ", first_row, " + ", rows, " of a matrix of n = ", w.n());
+  expect(rows % CpuPanel::rows == 0 || first_row + rows == w.n(), where, rows, " rows from row ", first_row, ", expected a multiple of ",
+         CpuPanel::rows, " except for the last rows of n = ", w.n());
+}
 
 }  // namespace vernier

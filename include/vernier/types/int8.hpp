@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "vernier/core/macros.hpp"
+#include "vernier/core/math.hpp"
 
 namespace vernier {
 
@@ -15,10 +16,11 @@ struct i8 {
   static constexpr float max = 127.0f;
 
   VERNIER_HD static constexpr i8 encode(float x) {
-    if (!(x > -max)) return {static_cast<std::int8_t>(x <= -max ? -127 : 0)};
-    if (x >= max) return {127};
-    const float magic = 12582912.0f;  // 1.5 * 2^23: adding it leaves the integer part, rounded to even, in the low mantissa bits
-    return {static_cast<std::int8_t>((x + magic) - magic)};
+    const float number = x == x ? x : 0.0f;
+    const float above = number < -max ? -max : number;
+    const float clamped = above > max ? max : above;
+    const float magic = 12582912.0f;  // 1.5 * 2^23: adding it leaves the integer, rounded to even, in the low mantissa bits
+    return {static_cast<std::int8_t>(static_cast<std::uint8_t>(float_bits(clamped + magic)))};
   }
   VERNIER_HD constexpr float decode() const { return static_cast<float>(bits); }
   friend constexpr bool operator==(i8, i8) = default;

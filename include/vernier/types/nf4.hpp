@@ -36,10 +36,17 @@ struct nf4 {
       1.0f,
   };
 
+  /// The borders between neighbouring values, each rounded to float; a value on a border takes the lower code.
+  static constexpr std::array<float, 15> borders = [] {
+    std::array<float, 15> middle{};
+    for (std::size_t i = 0; i < middle.size(); ++i) middle[i] = (values[i] + values[i + 1]) * 0.5f;
+    return middle;
+  }();
+
   static constexpr nf4 encode(float x) {
-    std::uint8_t code = 0;
-    for (std::size_t i = 0; i + 1 < values.size(); ++i) code += x > (values[i] + values[i + 1]) * 0.5f;
-    return {code};
+    std::uint32_t code = 0;
+    for (float border : borders) code += x > border ? 1u : 0u;
+    return {static_cast<std::uint8_t>(code)};
   }
   constexpr float decode() const { return values[bits & 15u]; }
   friend constexpr bool operator==(nf4, nf4) = default;

@@ -30,45 +30,40 @@ VERNIER_HD constexpr float power_of_two(int e) {
   return e >= -126 ? bits_float(static_cast<std::uint32_t>(e + 127) << 23) : bits_float(1u << (e + 149));
 }
 
-/// x rounded to the nearest code of F, ties to even.
+/// x rounded to the nearest code of F, ties to even. Without branches, so that a loop over an array becomes vector code.
 template <SmallFloat F>
 VERNIER_HD constexpr std::uint32_t encode_small_float(float x) {
+  constexpr int shift = 23 - F.mantissa_bits;
+  constexpr std::uint32_t rebase = static_cast<std::uint32_t>(127 - F.bias()) << 23;
   const std::uint32_t all = float_bits(x);
-  const std::uint32_t sign = (all >> 31) != 0 ? F.sign_bit() : 0;
   const std::uint32_t magnitude = all & 0x7fffffffu;
-  if (magnitude > 0x7f800000u) return sign | F.nan_code;
+  const std::uint32_t sign = (all >> (31 - F.exponent_bits - F.mantissa_bits)) & F.sign_bit();
 
-  // magnitude = mantissa * 2^(exponent - 23); float subnormals share the smallest exponent and lack the hidden bit.
-  const bool normal = magnitude >= 0x00800000u;
-  const int exponent = normal ? static_cast<int>(magnitude >> 23) - 127 : -126;
-  const std::uint32_t mantissa = (magnitude & 0x7fffffu) | (normal ? 0x800000u : 0u);
-
-  const int below = exponent < F.min_exponent() ? F.min_exponent() - exponent : 0;
-  const int shift = 23 - F.mantissa_bits + below;
-  if (shift > 25) return sign;
-  std::uint32_t code = mantissa >> shift;
-  const std::uint32_t rest = mantissa & ((1u << shift) - 1u), half = (1u << shift) >> 1;
-  if (rest > half || (rest == half && shift > 0 && (code & 1u) != 0)) ++code;
-  if (below == 0) code += static_cast<std::uint32_t>(exponent - F.min_exponent()) << F.mantissa_bits;
-
-  if (code > F.max_code) code = F.saturate ? F.max_code : F.max_code + 1;
-  return sign | code;
+  // Normal numbers: add just under half of the last place that stays, and one more if that place is odd; a carry moves the exponent.
+  const std::uint32_t odd = (magnitude >> shift) & 1u;
+  std::uint32_t code = (magnitude - rebase + ((1u << (shift - 1)) - 1u) + odd) >> shift;
+  if constexpr (F.bias() != 127) {
+    // Subnormal numbers of F: adding a power of two whose last place is that of F's subnormals makes the addition do the rounding.
+    constexpr std::uint32_t limit = float_bits(power_of_two(F.min_exponent()));
+    constexpr float magic = power_of_two(F.min_exponent() - F.mantissa_bits + 23);
+    const float small = bits_float(magnitude < limit ? magnitude : 0u);
+    code = magnitude < limit ? float_bits(small + magic) - float_bits(magic) : code;
+  }
+  code = code > F.max_code ? (F.saturate ? F.max_code : F.max_code + 1) : code;
+  return sign | (magnitude > 0x7f800000u ? F.nan_code : code);
 }
 
 /// The value of a code of F; every code of an 8- or 16-bit format is exact in float.
 template <SmallFloat F>
 VERNIER_HD constexpr float decode_small_float(std::uint32_t code) {
-  const std::uint32_t sign = (code & F.sign_bit()) != 0 ? 0x80000000u : 0u;
+  const std::uint32_t sign = (code & F.sign_bit()) << (31 - F.exponent_bits - F.mantissa_bits);
   const std::uint32_t magnitude = code & (F.sign_bit() - 1u);
-  if (magnitude > F.max_code) {
-    return bits_float(sign | (F.infinity && magnitude == F.max_code + 1 ? 0x7f800000u : 0x7fc00000u));
-  }
-  const std::uint32_t field = magnitude >> F.mantissa_bits;
-  const std::uint32_t mantissa = magnitude & ((1u << F.mantissa_bits) - 1u);
-  const float value =
-      field == 0 ? static_cast<float>(mantissa) * power_of_two(F.min_exponent() - F.mantissa_bits)
-                 : bits_float(((field - static_cast<std::uint32_t>(F.bias()) + 127u) << 23) | (mantissa << (23 - F.mantissa_bits)));
-  return bits_float(float_bits(value) | sign);
+  const std::uint32_t normal = (magnitude << (23 - F.mantissa_bits)) + (static_cast<std::uint32_t>(127 - F.bias()) << 23);
+  const float subnormal = static_cast<float>(static_cast<std::int32_t>(magnitude)) * power_of_two(F.min_exponent() - F.mantissa_bits);
+  std::uint32_t value = magnitude >> F.mantissa_bits == 0 ? float_bits(subnormal) : normal;
+  const bool is_infinity = F.infinity && magnitude == F.max_code + 1;
+  value = magnitude > F.max_code ? (is_infinity ? 0x7f800000u : 0x7fc00000u) : value;
+  return bits_float(value | sign);
 }
 
 }  // namespace detail

@@ -1,0 +1,151 @@
+// From float matrices to PackedMatrix and back: the quantiser of every format. The codes and scales that it writes are the definition of
+// the format; kernels are tested against dequantize(). Blocks as bitsandbytes stores them are in nf4_blocks.hpp.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "vernier/core/error.hpp"
+#include "vernier/core/matrix_view.hpp"
+#include "vernier/cpu/parallel.hpp"
+#include "vernier/layout/packed_matrix.hpp"
+#include "vernier/quant/repack.hpp"
+#include "vernier/quant/scales.hpp"
+#include "vernier/types/type_of.hpp"
+
+namespace vernier {
+
+namespace detail {
+
+/// Codes are made this many at a time: a fixed count, so that the loop becomes straight vector code; groups are multiples of it.
+inline constexpr int encode_width = group_granularity;
+
+/// Encodes encode_width values that share `scale`. `whole` says that they belong to a whole nf4 block: a short one divides, as
+/// bitsandbytes does.
+template <Precision P>
+void encode_chunk(const float* x, float scale, [[maybe_unused]] bool whole, CodeOf<P>* out) {
+  if constexpr (bits(P) == 16) {
+    for (int i = 0; i < encode_width; ++i) out[i] = TypeOf<P>::encode(x[i]).bits;
+  } else if (P == Precision::nf4 && whole) {
+    const float inverse = nf4_inverse(scale);
+    for (int i = 0; i < encode_width; ++i) out[i] = static_cast<std::uint8_t>(TypeOf<P>::encode(x[i] * inverse).bits);
+  } else {
+    const float divisor = scale == 0.0f ? 1.0f : scale;
+    for (int i = 0; i < encode_width; ++i) out[i] = static_cast<std::uint8_t>(TypeOf<P>::encode(x[i] / divisor).bits);
+  }
+}
+
+/// Encodes up to 32 rows, which start at first_row of the matrix, with the scales that are already in `out`.
+template <Precision P>
+void encode_panel(PackedMatrix& out, int first_row, MatrixView<const float> rows) {
+  using Tile = CodeTile<P>;
+  const PackedView view = out.view();
+  Tile tile;
+  for_tiles<P>(view.panel(), first_row / CpuPanel::rows, [&](int col, int cols, std::size_t place, int steps) {
+    for (int i = 0; i < Tile::rows; ++i) {
+      if (i >= rows.rows) {
+        std::fill_n(tile.codes[i], Tile::cols, zero_code<P>);
+        continue;
+      }
+      float padded[Tile::cols];
+      const float* x = rows.row(i) + col;
+      if (cols < Tile::cols) {
+        std::fill(std::copy_n(x, cols, padded), padded + Tile::cols, 0.0f);
+        x = padded;
+      }
+      for (int part = 0; part < cols; part += encode_width)
+        encode_chunk<P>(x + part, view.scale(first_row + i, col + part), cols == Tile::cols, tile.codes[i] + part);
+    }
+    tile.store(out.codes() + place, steps);
+  });
+}
+
+/// f(first row, rows of that panel) for each panel of `rows`, in parallel if there is a pool.
+template <class F>
+void for_panels(cpu::ThreadPool* pool, MatrixView<const float> rows, F&& f) {
+  const auto one = [&](std::int64_t index) {
+    const int row = static_cast<int>(index) * CpuPanel::rows;
+    f(row, rows.slice_rows(row, std::min(CpuPanel::rows, rows.rows - row)));
+  };
+  const std::int64_t panels = ceil_div(rows.rows, CpuPanel::rows);
+  if (pool != nullptr)
+    pool->for_each(panels, one);
+  else
+    for (std::int64_t i = 0; i < panels; ++i) one(i);
+}
+
+template <Precision P>
+void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const float> rows, cpu::ThreadPool* pool) {
+  const Scaling scaling = out.format().scaling;
+  const bool shared = scaling == Scaling::tensor || scaling == Scaling::block;  // rows of several panels share a scale
+  if (shared) {
+    for_panels(pool, rows, [&](int row, auto part) { panel_absmax<P>(out, first_row + row, part); });
+    const int band = scaling == Scaling::tensor ? rows.rows : out.format().group;
+    for (int row = 0; row < rows.rows; row += band) share_absmax(out, first_row + row, std::min(band, rows.rows - row));
+  }
+  for_panels(pool, rows, [&](int row, auto part) {
+    if (!shared) panel_absmax<P>(out, first_row + row, part);
+    finish_scales<P>(out, (first_row + row) / CpuPanel::rows);
+    encode_panel<P>(out, first_row + row, part);
+  });
+}
+
+template <Precision P>
+void dequantize_panel(const PackedView& w, int first_row, MatrixView<float> out) {
+  using Tile = CodeTile<P>;
+  Tile tile;
+  for_tiles<P>(w.panel(), first_row / CpuPanel::rows, [&](int col, int cols, std::size_t place, int steps) {
+    tile.load(w.codes + place, steps);
+    for (int i = 0; i < out.rows; ++i) {
+      for (int part = 0; part < cols; part += encode_width) {
+        const float scale = w.scale(first_row + i, col + part);
+        const int count = std::min(encode_width, cols - part);
+        for (int j = 0; j < count; ++j)
+          out(i, col + part + j) = TypeOf<P>{static_cast<decltype(TypeOf<P>::bits)>(tile.codes[i][part + j])}.decode() * scale;
+      }
+    }
+  });
+}
+
+}  // namespace detail
+
+/// Quantises rows [first_row, first_row + rows.rows) of `out`, so that a loader can stream slices of a matrix and never hold it whole in
+/// float. rows: (r, k). Slices must be whole panels: first_row and r multiples of 32 (of 128 for 128x128 blocks), except that the last
+/// slice may be short; a scale per tensor needs all rows at once. Different slices may be written by different threads.
+///
+/// Scales are absmax / 127 for i8, absmax / 448 or 57344 for fp8, absmax for nf4 (see scale_of()); codes are x / scale rounded to nearest,
+/// ties to even; nf4 as bitsandbytes does it. Weights that are all zero get scale 0 and zero codes.
+/// Throws Error for rows that do not fit, and for a value that is not finite or overflows f16 or bf16, with its row and column; `out` is
+/// then partly written.
+inline void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const float> rows, cpu::ThreadPool* pool = nullptr) {
+  expect_panel_rows("vernier::quantize_rows", out, first_row, rows.rows, rows.cols);
+  if (out.format().scaling == Scaling::tensor)
+    expect(rows.rows == out.n(), "vernier::quantize_rows", rows.rows, " of ", out.n(), " rows; a scale per tensor needs all rows at once");
+  if (out.format().scaling == Scaling::block) {
+    const int band = out.format().group;
+    expect(first_row % band == 0 && (rows.rows % band == 0 || first_row + rows.rows == out.n()), "vernier::quantize_rows", rows.rows,
+           " rows from row ", first_row, " cut a block of ", band, " rows");
+  }
+  visit_precision(out.format().precision, [&]<Precision P>() { detail::quantize_rows<P>(out, first_row, rows, pool); });
+}
+
+/// W (n, k) packed as `format`. See quantize_rows() for scales, rounding and errors; why_unsupported() lists the formats.
+inline PackedMatrix quantize(MatrixView<const float> w, WeightFormat format, cpu::ThreadPool* pool = nullptr) {
+  PackedMatrix out(w.rows, w.cols, format);
+  quantize_rows(out, 0, w, pool);
+  return out;
+}
+
+/// out = code * scale for each weight. out: (n, k). Throws Error when the shape differs.
+inline void dequantize(const PackedView& w, MatrixView<float> out) {
+  expect(out.rows == w.n && out.cols == w.k, "vernier::dequantize", "a matrix of ", w.n, " x ", w.k, " into ", out.rows, " x ", out.cols);
+  visit_precision(w.format.precision, [&]<Precision P>() {
+    for (int row = 0; row < w.n; row += CpuPanel::rows)
+      detail::dequantize_panel<P>(w, row, out.slice_rows(row, std::min(CpuPanel::rows, w.n - row)));
+  });
+}
+
+inline void dequantize(const PackedMatrix& w, MatrixView<float> out) { dequantize(w.view(), out); }
+
+}  // namespace vernier

@@ -1,0 +1,107 @@
+// The scales of a matrix that is being quantised: absmax over the weights that share one, and from it the scale of the format.
+// Also where values that no code can hold are found and refused. Used by quantize.hpp.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+
+#include "vernier/core/error.hpp"
+#include "vernier/core/math.hpp"
+#include "vernier/core/matrix_view.hpp"
+#include "vernier/layout/packed_matrix.hpp"
+#include "vernier/types/type_of.hpp"
+
+namespace vernier {
+
+/// The scale that goes with an absolute maximum. Codes are x / scale; nf4 keeps the absmax itself. Zero for weights that are all zero; 1
+/// for formats without scales. Never a subnormal number: those have too few digits to divide by, and vanish where a processor flushes them.
+template <Precision P>
+constexpr float scale_of(float absmax) {
+  if constexpr (P == Precision::nf4)
+    return absmax;
+  else if constexpr (bits(P) == 16)
+    return 1.0f;
+  else
+    return absmax == 0.0f ? 0.0f : std::max(absmax / TypeOf<P>::max, std::numeric_limits<float>::min());
+}
+
+/// What a whole nf4 block is multiplied by before its codes are looked up: one division a block, as in bitsandbytes.
+constexpr float nf4_inverse(float absmax) { return 1.0f / std::max(absmax, 1e-38f); }
+
+namespace detail {
+
+inline constexpr std::uint32_t infinity_bits = 0x7f800000u;
+
+/// The bits of the smallest magnitude that P cannot hold: what rounds to infinity in a format without scale, else infinity itself.
+template <Precision P>
+constexpr std::uint32_t refused_from() {
+  if constexpr (P == Precision::f16)
+    return float_bits(65520.0f);
+  else if constexpr (P == Precision::bf16)
+    return 0x7f7f8000u;
+  else
+    return infinity_bits;
+}
+
+/// The bits of the largest magnitude in x[0, count). As integers magnitudes compare like the numbers, and NaN lies above infinity.
+inline std::uint32_t absmax_bits(const float* x, int count) {
+  std::int32_t most = 0;
+  for (int i = 0; i < count; ++i) most = std::max(most, static_cast<std::int32_t>(float_bits(x[i]) & 0x7fffffffu));
+  return static_cast<std::uint32_t>(most);
+}
+
+/// Throws the error for the first value in row `row` that P cannot hold.
+template <Precision P>
+[[noreturn]] void refuse_row(const float* x, int cols, int row) {
+  int col = 0;
+  while (col < cols - 1 && (float_bits(x[col]) & 0x7fffffffu) < refused_from<P>()) ++col;
+  const bool finite = (float_bits(x[col]) & 0x7fffffffu) < infinity_bits;
+  fail("vernier::quantize", "the weight at row ", row, ", column ", col, " is ", x[col],
+       finite ? ", too large for " : ", which is no number for ", name(P),
+       finite ? "; store this tensor as bf16 or with a scaled format" : "; the checkpoint is damaged or its dtype was misread");
+}
+
+/// Leaves the absmax of each (row, scale group) of one panel in out's scales, 0 for rows beyond `rows`. Throws Error on a value that P
+/// cannot hold; `first_row` is the panel's first row in the whole matrix.
+template <Precision P>
+void panel_absmax(PackedMatrix& out, int first_row, MatrixView<const float> rows) {
+  const int groups = out.scale_groups(), width = groups == 0 ? rows.cols : out.scale_group();
+  float* scales = out.scales() + static_cast<std::size_t>(first_row / CpuPanel::rows) * static_cast<std::size_t>(groups * CpuPanel::rows);
+  if (groups != 0) std::fill_n(scales, groups * CpuPanel::rows, 0.0f);
+  for (int i = 0; i < rows.rows; ++i) {
+    const float* x = rows.row(i);
+    for (int col = 0, group = 0; col < rows.cols; col += width, ++group) {
+      const std::uint32_t most = absmax_bits(x + col, std::min(width, rows.cols - col));
+      if (most >= refused_from<P>()) refuse_row<P>(x, rows.cols, first_row + i);
+      if (groups != 0) scales[group * CpuPanel::rows + i] = bits_float(most);
+    }
+  }
+}
+
+/// Turns the absmax of one panel into scales.
+template <Precision P>
+void finish_scales(PackedMatrix& out, int panel_index) {
+  const std::size_t count = static_cast<std::size_t>(out.scale_groups() * CpuPanel::rows);
+  float* scales = out.scales() + static_cast<std::size_t>(panel_index) * count;
+  for (std::size_t i = 0; i < count; ++i) scales[i] = scale_of<P>(scales[i]);
+}
+
+/// Makes `rows` rows from first_row on share their absmax, per scale group: one 128-row band of blocks, or the whole tensor.
+inline void share_absmax(PackedMatrix& out, int first_row, int rows) {
+  const std::size_t stride = static_cast<std::size_t>(out.scale_groups()) * CpuPanel::rows;
+  for (int group = 0; group < out.scale_groups(); ++group) {
+    float most = 0;
+    const auto at = [&](int row) -> float& {
+      return out.scales()[static_cast<std::size_t>(row / CpuPanel::rows) * stride + static_cast<std::size_t>(group * CpuPanel::rows) +
+                          static_cast<std::size_t>(row % CpuPanel::rows)];
+    };
+    for (int row = first_row; row < first_row + rows; ++row) most = std::max(most, at(row));
+    for (int row = first_row; row < first_row + rows; ++row) at(row) = most;
+  }
+}
+
+}  // namespace detail
+}  // namespace vernier
