@@ -1,0 +1,57 @@
+// The exponential holds its stated bound over the whole range of float, and silu follows from it.
+#include "vernier/ops/exp.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "support/compare.hpp"
+#include "vernier/ops/reference.hpp"
+
+namespace vernier::ops {
+namespace {
+
+constexpr double eps = 0x1p-24;  // unit roundoff of float
+
+// Every 509th float, of either sign: 8 million inputs with all exponents among them.
+TEST(Exp, WithinFourRoundoffsOfTheTruth) {
+  test::Worst worst;
+  for (std::uint64_t bits = 0; bits < (1ull << 32); bits += 509) {
+    const float x = bits_float(static_cast<std::uint32_t>(bits));
+    const double want = std::exp(static_cast<double>(x));
+    if (x != x || want > static_cast<double>(std::numeric_limits<float>::max())) continue;
+    // Below the smallest normal number the spacing is fixed: one step of it.
+    worst.add(bits, want, static_cast<double>(exp(x)), std::max(4 * eps * want, 0x1p-149));
+  }
+  EXPECT_LE(worst.excess, 0) << worst.text();
+}
+
+TEST(Exp, Edges) {
+  EXPECT_EQ(exp(0.0f), 1.0f);
+  EXPECT_EQ(exp(-0.0f), 1.0f);
+  EXPECT_EQ(exp(INFINITY), INFINITY);
+  EXPECT_EQ(exp(89.0f), INFINITY);
+  EXPECT_TRUE(std::isfinite(exp(88.72f)));
+  EXPECT_EQ(exp(-INFINITY), 0.0f);
+  EXPECT_EQ(exp(-104.0f), 0.0f);
+  EXPECT_GT(exp(-103.0f), 0.0f);
+  EXPECT_TRUE(std::isnan(exp(std::numeric_limits<float>::quiet_NaN())));
+  static_assert(exp(0.0f) == 1.0f, "vernier::ops::exp must work at compile time");
+}
+
+// silu(x) = x / d with d = 1 + e^-x: the 4 roundoffs of exp count at most in full, one for the sum, one for the quotient.
+TEST(Silu, MatchesReference) {
+  test::Worst worst;
+  for (float x = -87.0f; x < 100.0f; x += 0.0173f) {
+    const double want = reference::silu(static_cast<double>(x));
+    worst.add(static_cast<std::size_t>((x + 87) * 100), want, static_cast<double>(silu(x)), 6.01 * eps * std::abs(want));
+  }
+  EXPECT_LE(worst.excess, 0) << worst.text();
+  EXPECT_EQ(silu(0.0f), 0.0f);
+  EXPECT_EQ(silu(-1e30f), 0.0f);
+  EXPECT_EQ(silu(1e30f), 1e30f);
+}
+
+}  // namespace
+}  // namespace vernier::ops
