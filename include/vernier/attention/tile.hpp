@@ -1,0 +1,55 @@
+// The border between the work division of attention and its micro-kernels: one call handles one key tile (a page of one kv head) for a
+// block of query rows. Everything that crosses it is plain memory, so each instruction set has its own file behind it.
+#pragma once
+
+#include <cstddef>
+
+#include "vernier/kv/layout.hpp"
+
+namespace vernier {
+
+/// One page of keys and values of one kv head.
+struct KeyTile {
+  ConstKvRun run;
+  int start = 0;  // position of its first key
+  int page_tokens = 0;
+  int head_dim = 0;
+  int value_stride = 0;
+};
+
+/// Query rows that share a kv head: row t * group + g is token t of the block and head g of the group. A row's result depends on
+/// that row alone, whatever the others are.
+struct RowBlock {
+  int rows = 0;
+  int group = 1;               // query heads per kv head
+  const float* q = nullptr;    // (rows, head_dim), multiplied by the softmax scale and log2(e)
+  const int* first = nullptr;  // (rows / group): the first key position that each token sees
+  const int* end = nullptr;    // (rows / group): one past the last
+  float* max = nullptr;        // (rows): state, see OnlineSoftmax
+  float* sum = nullptr;        // (rows, sum_lanes): state; the sum is cut into lanes that finish() adds up
+  float* acc = nullptr;        // (rows, value_stride): state
+  float* scores = nullptr;     // (rows, page_tokens): scratch
+  float* decoded = nullptr;    // decoded_floats(): scratch for a decoded tile
+};
+
+/// Key j of a tile adds to lane j % sum_lanes.
+inline constexpr int sum_lanes = 16;
+
+/// Scratch for the keys and values of one tile as floats.
+constexpr std::size_t decoded_floats(const KvLayout& layout) {
+  return static_cast<std::size_t>(layout.config.page_tokens) * static_cast<std::size_t>(layout.geometry.head_dim + layout.value_stride());
+}
+
+/// Adds the keys of the tile that each row may see to the row's state.
+using TileKernel = void (*)(const KeyTile&, const RowBlock&);
+
+/// The keys of the tile that token t sees, [begin, end) counted from the tile's start; empty when begin >= end.
+struct KeyRange {
+  int begin = 0, end = 0;
+};
+inline KeyRange key_range(const KeyTile& tile, const RowBlock& block, int token) {
+  const int begin = block.first[token] - tile.start, end = block.end[token] - tile.start;
+  return {begin > 0 ? begin : 0, end < tile.page_tokens ? end : tile.page_tokens};
+}
+
+}  // namespace vernier

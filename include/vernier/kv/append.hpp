@@ -1,0 +1,128 @@
+// Writing to the KV cache: rotation of the keys, quantisation and the scatter into pages, in one pass over the projections.
+// Reading is attention's business; making room is KvSequence::extend's.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+#include "vernier/core/error.hpp"
+#include "vernier/core/matrix_view.hpp"
+#include "vernier/cpu/parallel.hpp"
+#include "vernier/kv/cache.hpp"
+#include "vernier/kv/rotary.hpp"
+#include "vernier/types/type_of.hpp"
+
+namespace vernier {
+
+namespace detail {
+
+/// The scale that maps the largest |x| to the largest code: 0 for a row of zeros, NaN when an element is NaN or infinite, so that the
+/// whole row decodes to NaN instead of to plausible numbers.
+inline float kv_scale(const float* x, int n, float max_code) {
+  float largest = 0, poison = 0;
+  for (int i = 0; i < n; ++i) {
+    largest = std::max(largest, std::abs(x[i]));
+    poison += x[i] * 0.0f;  // 0, or NaN for NaN and infinity
+  }
+  return largest / max_code + poison;
+}
+
+/// codes[i * stride] = x[i] for i < n; returns the scale (unused by f16 and bf16).
+template <Precision P>
+float encode_kv_row(const float* x, int n, CodeOf<P>* codes, int stride) {
+  float scale = 1, inverse = 1;
+  if constexpr (has_kv_scale(P)) {
+    scale = kv_scale(x, n, TypeOf<P>::max);
+    inverse = scale > 0 ? 1.0f / scale : 0.0f;
+    if (std::isinf(inverse)) scale = inverse = 0;  // all subnormal: too small for a scale, so they are zeros
+  }
+  for (int i = 0; i < n; ++i) codes[i * stride] = static_cast<CodeOf<P>>(TypeOf<P>::encode(x[i] * inverse).bits);
+  return scale;
+}
+
+/// Throws Error unless chunk lies in its pages and they in the cache.
+inline void expect_chunk(const char* where, const KvCache& cache, const KvChunk& chunk) {
+  expect(chunk.first >= 0 && chunk.count >= 0 && chunk.count <= std::numeric_limits<int>::max() - chunk.first, where, "positions ",
+         chunk.first, " + ", chunk.count, ", expected two numbers that are not negative");
+  const int needed = cache.pages_for(chunk.first + chunk.count);
+  expect(chunk.pages.size() >= static_cast<std::size_t>(needed), where, "the sequence has ", chunk.pages.size(), " pages, but position ",
+         chunk.first + chunk.count - 1, " needs ", needed, "; call KvSequence::extend first");
+  for (int i = 0; i < needed; ++i) {
+    const int page = chunk.pages[static_cast<std::size_t>(i)];
+    expect(page >= 0 && page < cache.num_pages(), where, "page ", page, " is not one of ", cache.num_pages());
+  }
+}
+
+inline void expect_layer(const char* where, const KvCache& cache, int layer) {
+  expect(layer >= 0 && layer < cache.geometry().layers, where, "layer = ", layer, ", the cache has ", cache.geometry().layers);
+}
+
+/// Writes the keys and values of one token.
+template <Precision P>
+void append_token(KvCache& cache, int layer, int page, int slot, const float* k, const float* v, const float* cos, const float* sin,
+                  int half) {
+  const KvLayout& layout = cache.layout();
+  const int head_dim = layout.geometry.head_dim;
+  std::array<float, 256> key;
+  for (int head = 0; head < layout.geometry.kv_heads; ++head) {
+    const KvRun run = cache.run(layer, head, page);
+    rotate_halves(k + head * head_dim, key.data(), head_dim, half, cos, sin);
+    CodeOf<P>* const keys = reinterpret_cast<CodeOf<P>*>(run.keys) + slot;
+    CodeOf<P>* const values = reinterpret_cast<CodeOf<P>*>(run.values) + slot * layout.value_stride();
+    const float key_scale = encode_kv_row<P>(key.data(), head_dim, keys, layout.config.page_tokens);
+    const float value_scale = encode_kv_row<P>(v + head * head_dim, head_dim, values, 1);
+    if constexpr (has_kv_scale(P)) {
+      run.key_scales[slot] = key_scale;
+      run.value_scales[slot] = value_scale;
+    }
+  }
+}
+
+}  // namespace detail
+
+/// Writes the keys and values of a batch to one layer. k, v: (tokens, kv_heads * head_dim) as projected, rows in the order of the batch;
+/// k is rotated by the angles of its positions here. NaN and infinity stay visible as NaN or infinity. Throws Error when shapes disagree,
+/// a position has no page or no angle, or a page is shared with another sequence; then nothing was written.
+inline void append(cpu::ThreadPool& pool, KvCache& cache, int layer, std::span<const KvChunk> batch, MatrixView<const float> k,
+                   MatrixView<const float> v, const RotaryView& rotary) {
+  constexpr const char* where = "vernier::append";
+  const KvGeometry& g = cache.geometry();
+  const int page_tokens = cache.config().page_tokens, rows = detail::batch_rows(batch);
+  detail::expect_layer(where, cache, layer);
+  for (const auto* x : {&k, &v})
+    expect(x->rows == rows && x->cols == g.kv_heads * g.head_dim, where, x == &k ? "k" : "v", " is (", x->rows, ", ", x->cols,
+           "), expected (tokens of the batch, kv_heads * head_dim) = (", rows, ", ", g.kv_heads * g.head_dim, ")");
+  for (const KvChunk& chunk : batch) {
+    detail::expect_chunk(where, cache, chunk);
+    for (int p = chunk.first / page_tokens; chunk.count > 0 && p <= (chunk.first + chunk.count - 1) / page_tokens; ++p) {
+      const int page = chunk.pages[static_cast<std::size_t>(p)], holders = cache.pages().references(page);
+      expect(holders == 1, where, "page ", page, " has ", holders, " holders, expected 1; call KvSequence::extend, which copies");
+    }
+  }
+  detail::expect_rotary(where, rotary, g.head_dim, batch);
+
+  int first_row = 0;
+  for (const KvChunk& chunk : batch) {
+    const auto tokens = [&](std::int64_t begin, std::int64_t end) {
+      visit_precision(cache.config().precision, [&]<Precision P>() {
+        if constexpr (is_kv_precision(P))
+          for (int i = static_cast<int>(begin); i < end; ++i) {
+            const int position = chunk.first + i, page = chunk.pages[static_cast<std::size_t>(position / page_tokens)];
+            detail::append_token<P>(cache, layer, page, position % page_tokens, k.row(first_row + i), v.row(first_row + i),
+                                    rotary.cos_row(position), rotary.sin_row(position), rotary.half);
+          }
+      });
+    };
+    // A few tokens are written before a second thread has woken up.
+    if (chunk.count >= 8)
+      pool.for_ranges(chunk.count, tokens);
+    else
+      tokens(0, chunk.count);
+    first_row += chunk.count;
+  }
+}
+
+}  // namespace vernier

@@ -1,0 +1,77 @@
+// Where a key, a value or a scale lies in the memory of a KV cache. This is the only place that knows; append, attention and tests all
+// ask here. It owns nothing; see cache.hpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+#include "vernier/core/math.hpp"
+#include "vernier/kv/config.hpp"
+
+namespace vernier {
+
+/// The order of a cache's bytes. Memory is (layers, kv_heads, num_pages) runs, and a run holds what one head needs of one page:
+///
+///     keys          (head_dim, page_tokens) codes: transposed
+///     values        (page_tokens, value_stride) codes, rows padded with zeros to 16 elements
+///     key scales    (page_tokens) float, only for i8, e4m3 and e5m2; likewise value scales behind them
+///
+/// Why: a kernel owns one kv head and walks its pages, and pages of a sequence are mostly neighbours, so (layer, head, page) makes that
+/// walk one sequential stream. Keys are transposed so that 16 keys are 16 lanes: a score is then a chain of multiply-adds over head_dim
+/// in one lane, with no sum across lanes, whose order is the same for one query or for sixty-four. Values stay rows, because there the
+/// lanes are elements of the output and the chain runs over keys. The price is paid once per token, by append, which scatters a key over
+/// head_dim cache lines, all of them in a page that attention reads right afterwards.
+struct KvLayout {
+  KvConfig config;
+  KvGeometry geometry;
+
+  constexpr std::size_t code_bytes() const { return static_cast<std::size_t>(bits(config.precision) / 8); }
+  /// Elements from one value row to the next.
+  constexpr int value_stride() const { return round_up(geometry.head_dim, 16); }
+  constexpr std::size_t key_bytes() const {
+    return static_cast<std::size_t>(geometry.head_dim) * static_cast<std::size_t>(config.page_tokens) * code_bytes();
+  }
+  constexpr std::size_t value_bytes() const {
+    return static_cast<std::size_t>(value_stride()) * static_cast<std::size_t>(config.page_tokens) * code_bytes();
+  }
+  constexpr std::size_t scale_bytes() const {
+    return has_kv_scale(config.precision) ? static_cast<std::size_t>(config.page_tokens) * sizeof(float) : 0;
+  }
+  /// A multiple of 64, as are the starts of keys, values and scales within a run.
+  constexpr std::size_t run_bytes() const { return key_bytes() + value_bytes() + 2 * scale_bytes(); }
+
+  /// Bytes of one page over all layers and heads: what one page of context costs.
+  constexpr std::size_t page_bytes() const {
+    return run_bytes() * static_cast<std::size_t>(geometry.layers) * static_cast<std::size_t>(geometry.kv_heads);
+  }
+  /// Bytes of the whole cache, or the largest std::size_t when that does not fit.
+  constexpr std::size_t total_bytes() const {
+    constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+    std::size_t total = run_bytes();
+    for (int factor : {geometry.layers, geometry.kv_heads, geometry.num_pages}) {
+      if (total > most / static_cast<std::size_t>(factor)) return most;
+      total *= static_cast<std::size_t>(factor);
+    }
+    return total;
+  }
+
+  /// The byte at which the run of (layer, head, page) starts.
+  constexpr std::size_t run(int layer, int head, int page) const {
+    const std::size_t row = static_cast<std::size_t>(layer) * static_cast<std::size_t>(geometry.kv_heads) + static_cast<std::size_t>(head);
+    return (row * static_cast<std::size_t>(geometry.num_pages) + static_cast<std::size_t>(page)) * run_bytes();
+  }
+};
+
+/// One run: the keys and values of one page of one kv head, for tokens [0, page_tokens) of the page. Byte is std::uint8_t or const.
+template <class Byte, class Float>
+struct BasicKvRun {
+  Byte* keys = nullptr;           // (head_dim, page_tokens) codes
+  Byte* values = nullptr;         // (page_tokens, value_stride) codes
+  Float* key_scales = nullptr;    // (page_tokens), or null
+  Float* value_scales = nullptr;  // (page_tokens), or null
+};
+using KvRun = BasicKvRun<std::uint8_t, float>;
+using ConstKvRun = BasicKvRun<const std::uint8_t, const float>;
+
+}  // namespace vernier
