@@ -1,0 +1,41 @@
+// The border between the GEMM driver and the micro-kernels: one call computes one tile. No vector type crosses it, so that the driver
+// needs no instruction set and a micro-kernel knows nothing of threads, batches or epilogues.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "vernier/layout/cpu_panel.hpp"
+#include "vernier/types/int8.hpp"
+#include "vernier/types/nf4.hpp"
+
+namespace vernier::cpu {
+
+/// Columns of K that share one activation scale when activations are int8. A power of two; scale groups of weights are multiples of it.
+inline constexpr int activation_group = 32;
+
+/// A tile of `width` tokens by the 32 rows of one panel. The width is the kernel's template parameter.
+///
+/// Activations are interleaved by token: those of f32 as [k][width] floats, bf16 as [k / 2][width][2], int8 as [k / 4][width][4] codes.
+/// Sums run in ascending k as one chain of multiply-adds per (token, row) and scale group; group sums are then added in ascending order.
+struct Tile {
+  const std::uint8_t* codes = nullptr;      // the panel, in CpuPanel order
+  const float* scales = nullptr;            // [scale groups][32], null without scales
+  int scale_group = 0;                      // columns per scale, a multiple of the pack; k when a row has one scale
+  int k = 0;                                // columns, padded to a multiple of the pack
+  const void* x = nullptr;                  // activations
+  const float* x_scales = nullptr;          // int8: [k / 32][width]
+  const std::int32_t* x_offsets = nullptr;  // int8: [k / 32][width], -128 times the sum of the group's codes
+  float* y = nullptr;                       // out: (width, 32)
+};
+
+/// The nf4 values in units of 1/127, rounded to nearest: what an int8 multiply uses for them.
+inline constexpr std::array<std::int8_t, 16> nf4_integers = [] {
+  std::array<std::int8_t, 16> integers{};
+  for (std::size_t i = 0; i < 16; ++i) integers[i] = i8::encode(nf4::values[i] * 127.0f).bits;
+  return integers;
+}();
+
+using TileKernel = void (*)(const Tile&);
+
+}  // namespace vernier::cpu

@@ -1,0 +1,81 @@
+// What a CPU GEMM kernel is made for, as a value: the template argument of the kernels and the content of the routing table.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "vernier/cpu/features.hpp"
+#include "vernier/types/precision.hpp"
+
+namespace vernier::cpu {
+
+/// How weights and activations are multiplied.
+///   f32   every weight decoded exactly, float multiply-adds. Any weight format.
+///   bf16  activations rounded to bf16, products summed in float. bf16 weights only.
+///   i8    activations rounded to int8, exact int32 sums per 32 columns. i8 and nf4 weights; nf4 values are rounded to 1/127.
+enum class Multiply : unsigned char { f32, bf16, i8 };
+
+inline constexpr std::array all_multiplies{Multiply::f32, Multiply::bf16, Multiply::i8};
+
+constexpr std::string_view name(Multiply multiply) {
+  switch (multiply) {
+    case Multiply::f32: return "f32";
+    case Multiply::bf16: return "bf16";
+    case Multiply::i8: return "i8";
+  }
+  return "?";
+}
+
+/// Whether weights of precision p can be multiplied so. f16 never goes through bf16: that would lose three bits.
+constexpr bool supports(Multiply multiply, Precision p) {
+  switch (multiply) {
+    case Multiply::f32: return true;
+    case Multiply::bf16: return p == Precision::bf16;
+    case Multiply::i8: return p == Precision::i8 || p == Precision::nf4;
+  }
+  return false;
+}
+
+/// What a problem must share with a kernel's config.
+struct GemmKey {
+  Isa isa = Isa::scalar;
+  Precision weight = Precision::f16;
+  Multiply multiply = Multiply::f32;
+  friend constexpr bool operator==(const GemmKey&, const GemmKey&) = default;
+};
+
+/// One CPU kernel: tiles of up to tile_m tokens by 32 rows.
+/// Structural: equal values are one instantiation. New fields go last, with a default.
+struct GemmConfig {
+  Isa isa = Isa::scalar;
+  Precision weight = Precision::f16;
+  Multiply multiply = Multiply::f32;
+  int tile_m = 8;
+  bool decode_first = false;  // decode a panel into scratch once for all tokens, instead of in registers for each tile
+
+  constexpr GemmKey key() const { return {isa, weight, multiply}; }
+  /// Vector registers of 32 rows of float sums; int8 keeps int32 sums beside them.
+  constexpr int lanes() const { return isa == Isa::avx512 ? 16 : 8; }
+  constexpr int accumulators() const { return tile_m * (32 / lanes()) * (multiply == Multiply::i8 ? 2 : 1); }
+  constexpr int registers() const { return isa == Isa::avx512 ? 32 : 16; }
+  friend constexpr bool operator==(const GemmConfig&, const GemmConfig&) = default;
+};
+
+template <int Need, int Have>
+struct fits_registers {
+  static_assert(Need <= Have, "vernier::cpu::gemm: <accumulators + 2 operands, vector registers>: lower tile_m");
+  static constexpr bool holds = true;
+};
+
+/// Refuses, with the reason, a config that cannot work well.
+template <GemmConfig C>
+constexpr bool check() {
+  static_assert(C.tile_m >= 1 && C.tile_m <= 16, "vernier::cpu::gemm: tile_m must be 1 to 16 tokens");
+  static_assert(supports(C.multiply, C.weight),
+                "vernier::cpu::gemm: bf16 multiplies take bf16 weights, i8 multiplies i8 or nf4; use Multiply::f32");
+  if constexpr (C.isa != Isa::scalar)
+    static_assert(fits_registers<C.accumulators() + 2, C.registers()>::holds, "vernier::cpu::gemm: too many accumulators");
+  return true;
+}
+
+}  // namespace vernier::cpu

@@ -1,0 +1,30 @@
+// The memory that a GEMM needs beside its operands. Kept by the caller, so that a warm call allocates nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "vernier/core/buffer.hpp"
+#include "vernier/gemm/activations.hpp"
+#include "vernier/layout/cpu_panel.hpp"
+
+namespace vernier::cpu {
+
+/// Scratch for gemm(). Grows to the largest problem seen and never shrinks. One call at a time; share it between layers, not threads.
+struct GemmWorkspace {
+  Buffer<std::uint8_t> activations;  // converted or quantised, interleaved by token
+  Buffer<float> scales;              // of int8 activations
+  Buffer<std::int32_t> offsets;      // of int8 activations
+  Buffer<float> panels;              // one decoded panel per worker
+
+  /// Room for `tiles` of activations and for a panel of padded_k columns for each worker.
+  void reserve(const TokenTiles& tiles, int workers, bool int8, bool decodes) {
+    const std::size_t tokens = static_cast<std::size_t>(tiles.padded_m());
+    activations.reserve_discard(tokens * static_cast<std::size_t>(tiles.padded_k) * sizeof(float));
+    if (int8) scales.reserve_discard(tokens * static_cast<std::size_t>(tiles.groups()));
+    if (int8) offsets.reserve_discard(tokens * static_cast<std::size_t>(tiles.groups()));
+    if (decodes) panels.reserve_discard(static_cast<std::size_t>(workers) * static_cast<std::size_t>(tiles.padded_k) * CpuPanel::rows);
+  }
+};
+
+}  // namespace vernier::cpu

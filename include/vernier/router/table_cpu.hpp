@@ -1,0 +1,28 @@
+// The default routing table of the CPU GEMM. Numbers alone: each comes with the command that measured it.
+#pragma once
+
+#include <array>
+
+#include "vernier/gemm/config.hpp"
+#include "vernier/policy/rules.hpp"
+#include "vernier/router/select.hpp"
+
+namespace vernier::cpu {
+
+using GemmRule = Rule<GemmConfig>;
+
+struct DefaultGemmTable {
+  static constexpr std::array rules = {
+      GemmRule{{.isa = Isa::scalar, .weight = Precision::f16, .tile_m = 8}},
+      GemmRule{{.isa = Isa::scalar, .weight = Precision::bf16, .tile_m = 8}},
+      GemmRule{{.isa = Isa::scalar, .weight = Precision::i8, .tile_m = 8}},
+      GemmRule{{.isa = Isa::scalar, .weight = Precision::e4m3, .tile_m = 8}},
+      GemmRule{{.isa = Isa::scalar, .weight = Precision::e5m2, .tile_m = 8}},
+      GemmRule{{.isa = Isa::scalar, .weight = Precision::nf4, .tile_m = 8}},
+      GemmRule{{.isa = Isa::scalar, .weight = Precision::i8, .multiply = Multiply::i8, .tile_m = 8}},
+      GemmRule{{.isa = Isa::scalar, .weight = Precision::nf4, .multiply = Multiply::i8, .tile_m = 8}},
+      GemmRule{{.isa = Isa::scalar, .weight = Precision::bf16, .multiply = Multiply::bf16, .tile_m = 8}},
+  };
+};
+
+}  // namespace vernier::cpu
