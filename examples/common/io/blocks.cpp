@@ -1,0 +1,137 @@
+// Plain floats and the blocks of 32 values. In all of the latter, value i < 16 sits in the low nibble of byte i and value i + 16 in
+// its high nibble; scales come first, as binary16. Source: the GGUF specification and the layouts in ggml/src/ggml-common.h.
+#include "common/io/blocks.hpp"
+
+#include <cstdint>
+#include <cstring>
+
+#include "vernier/core/error.hpp"
+#include "vernier/types/bf16.hpp"
+#include "vernier/types/fp16.hpp"
+
+namespace vernier::io {
+
+namespace {
+
+float half_at(const std::byte* from) {
+  f16 half;
+  std::memcpy(&half.bits, from, sizeof half.bits);
+  return half.decode();
+}
+
+int byte_at(const std::byte* from, int i) { return std::to_integer<int>(from[i]); }
+
+// value(low, i) for the low nibble of byte i, value(high, i + 16) for the high one.
+template <class Value>
+void for_nibbles(const std::byte* codes, float* out, const Value& value) {
+  for (int i = 0; i < 16; ++i) {
+    const int byte = byte_at(codes, i);
+    out[i] = value(byte & 15, i);
+    out[i + 16] = value(byte >> 4, i + 16);
+  }
+}
+
+/// Q4_0: f16 d, 16 bytes of nibbles. x = d * (q - 8).
+struct Q4_0 {
+  static void decode(const std::byte* from, float* out) {
+    const float d = half_at(from);
+    for_nibbles(from + 2, out, [d](int q, int) { return d * static_cast<float>(q - 8); });
+  }
+};
+
+/// Q4_1: f16 d, f16 m, 16 bytes of nibbles. x = d * q + m.
+struct Q4_1 {
+  static void decode(const std::byte* from, float* out) {
+    const float d = half_at(from), m = half_at(from + 2);
+    for_nibbles(from + 4, out, [d, m](int q, int) { return d * static_cast<float>(q) + m; });
+  }
+};
+
+/// Q5_0: f16 d, 32 fifth bits (bit i belongs to value i), 16 bytes of nibbles. x = d * (q - 16).
+struct Q5_0 {
+  static void decode(const std::byte* from, float* out) {
+    const float d = half_at(from);
+    std::uint32_t fifth;
+    std::memcpy(&fifth, from + 2, sizeof fifth);
+    for_nibbles(from + 6, out,
+                [d, fifth](int q, int i) { return d * static_cast<float>((q | static_cast<int>((fifth >> i) & 1u) << 4) - 16); });
+  }
+};
+
+/// Q5_1: f16 d, f16 m, 32 fifth bits, 16 bytes of nibbles. x = d * q + m.
+struct Q5_1 {
+  static void decode(const std::byte* from, float* out) {
+    const float d = half_at(from), m = half_at(from + 2);
+    std::uint32_t fifth;
+    std::memcpy(&fifth, from + 4, sizeof fifth);
+    for_nibbles(from + 8, out,
+                [d, m, fifth](int q, int i) { return d * static_cast<float>(q | static_cast<int>((fifth >> i) & 1u) << 4) + m; });
+  }
+};
+
+/// Q8_0: f16 d, 32 int8. x = d * q.
+struct Q8_0 {
+  static void decode(const std::byte* from, float* out) {
+    const float d = half_at(from);
+    for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(static_cast<std::int8_t>(byte_at(from + 2, i)));
+  }
+};
+
+/// IQ4_NL: f16 d, 16 bytes of nibbles that index a fixed table of 16 unevenly spaced levels. x = d * level[q].
+struct Iq4Nl {
+  static void decode(const std::byte* from, float* out) {
+    static constexpr float levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+    const float d = half_at(from);
+    for_nibbles(from + 2, out, [d](int q, int) { return d * levels[q]; });
+  }
+};
+
+template <class Block>
+void decode_all(const std::byte* from, float* out, std::size_t blocks, std::size_t block_bytes) {
+  for (std::size_t b = 0; b < blocks; ++b) Block::decode(from + b * block_bytes, out + 32 * b);
+}
+
+void decode_halfs(const std::byte* from, float* out, std::size_t values) {
+  for (std::size_t i = 0; i < values; ++i) out[i] = half_at(from + 2 * i);
+}
+
+void decode_bfloats(const std::byte* from, float* out, std::size_t values) {
+  for (std::size_t i = 0; i < values; ++i) {
+    bf16 value;
+    std::memcpy(&value.bits, from + 2 * i, sizeof value.bits);
+    out[i] = value.decode();
+  }
+}
+
+void decode_super_blocks(void (*block)(const std::byte*, float*), const std::byte* from, float* out, std::size_t blocks,
+                         std::size_t bytes) {
+  for (std::size_t b = 0; b < blocks; ++b) block(from + b * bytes, out + 256 * b);
+}
+
+}  // namespace
+
+void decode_blocks(StorageType type, const std::byte* from, float* out, std::size_t values) {
+  const StorageLayout layout = layout_of(type);
+  const auto block_values = static_cast<std::size_t>(layout.block_values), bytes = static_cast<std::size_t>(layout.block_bytes);
+  if (values % block_values != 0)
+    fail("vernier::io::decode_blocks", values, " values, expected a multiple of ", block_values, " for ", layout.name);
+  const std::size_t blocks = values / block_values;
+  switch (type) {
+    case StorageType::f32: std::memcpy(out, from, values * sizeof(float)); return;
+    case StorageType::f16: return decode_halfs(from, out, values);
+    case StorageType::bf16: return decode_bfloats(from, out, values);
+    case StorageType::q4_0: return decode_all<Q4_0>(from, out, blocks, bytes);
+    case StorageType::q4_1: return decode_all<Q4_1>(from, out, blocks, bytes);
+    case StorageType::q5_0: return decode_all<Q5_0>(from, out, blocks, bytes);
+    case StorageType::q5_1: return decode_all<Q5_1>(from, out, blocks, bytes);
+    case StorageType::q8_0: return decode_all<Q8_0>(from, out, blocks, bytes);
+    case StorageType::iq4_nl: return decode_all<Iq4Nl>(from, out, blocks, bytes);
+    case StorageType::q2_k: return decode_super_blocks(detail::decode_q2_k, from, out, blocks, bytes);
+    case StorageType::q3_k: return decode_super_blocks(detail::decode_q3_k, from, out, blocks, bytes);
+    case StorageType::q4_k: return decode_super_blocks(detail::decode_q4_k, from, out, blocks, bytes);
+    case StorageType::q5_k: return decode_super_blocks(detail::decode_q5_k, from, out, blocks, bytes);
+    case StorageType::q6_k: return decode_super_blocks(detail::decode_q6_k, from, out, blocks, bytes);
+  }
+}
+
+}  // namespace vernier::io

@@ -1,0 +1,25 @@
+// The block formats of GGUF files: how runs of quantised values become floats. Bit layouts are described at each decoder in
+// blocks.cpp and blocks_k.cpp. Not the library's own formats (vernier/types), which are what the floats are quantised to afterwards.
+#pragma once
+
+#include <cstddef>
+
+#include "common/io/storage_type.hpp"
+
+namespace vernier::io {
+
+/// Decodes `values` consecutive values of `type` from `from` (any alignment) to `out`. `values` is a multiple of the type's block.
+/// Results are the float32 values that the format defines, in the order of operations that its reference uses.
+void decode_blocks(StorageType type, const std::byte* from, float* out, std::size_t values);
+
+namespace detail {
+
+// One block of 256 values each (blocks_k.cpp).
+void decode_q2_k(const std::byte* from, float* out);
+void decode_q3_k(const std::byte* from, float* out);
+void decode_q4_k(const std::byte* from, float* out);
+void decode_q5_k(const std::byte* from, float* out);
+void decode_q6_k(const std::byte* from, float* out);
+
+}  // namespace detail
+}  // namespace vernier::io

@@ -1,0 +1,108 @@
+// The table of tensors, its check against the config, and reading.
+#include "common/io/checkpoint.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include "common/io/blocks.hpp"
+#include "common/io/names.hpp"
+#include "vernier/core/error.hpp"
+
+namespace vernier::io {
+
+namespace {
+
+void check_tensors(const std::string& path, const model::ModelConfig& config, const std::vector<StoredTensor>& tensors) {
+  std::vector<model::TensorSpec> expected = model::expected_tensors(config);
+  std::sort(expected.begin(), expected.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  std::size_t at = 0;
+  for (const model::TensorSpec& spec : expected) {
+    if (at < tensors.size() && tensors[at].name < spec.name) {
+      fail(path, "the tensor ", quoted(tensors[at].name), " is not part of a ", config.architecture, " model with ", config.layers,
+           " layers", config.tied_embeddings ? " and tied embeddings" : "");
+    }
+    if (at == tensors.size() || tensors[at].name != spec.name) {
+      fail(path, "the tensor ", quoted(spec.name), " (", spec.rows, " x ", spec.cols, ") is missing");
+    }
+    const StoredTensor& tensor = tensors[at++];
+    if (tensor.rows != spec.rows || tensor.cols != spec.cols) {
+      fail(path, "the tensor ", quoted(tensor.name), " is ", tensor.rows, " x ", tensor.cols, ", expected ", spec.rows, " x ", spec.cols,
+           " from the config");
+    }
+  }
+  if (at < tensors.size()) {
+    fail(path, "the tensor ", quoted(tensors[at].name), " is not part of a ", config.architecture, " model with ", config.layers,
+         " layers");
+  }
+}
+
+// Where row `row` of the Hugging Face order lies in a file that interleaves the halves of each head.
+int paired_row(int row, int head_dim) {
+  const int in_head = row % head_dim, half = head_dim / 2;
+  return row - in_head + 2 * (in_head % half) + in_head / half;
+}
+
+}  // namespace
+
+Checkpoint::Checkpoint(CheckpointParts parts) : parts_(std::move(parts)) {
+  std::sort(parts_.tensors.begin(), parts_.tensors.end(), [](const StoredTensor& a, const StoredTensor& b) { return a.name < b.name; });
+  model::check(parts_.config, parts_.path);
+  check_tensors(parts_.path, parts_.config, parts_.tensors);
+  if (parts_.gguf) parts_.gguf->file().advise_streaming();
+  for (const MappedFile& file : parts_.files) file.advise_streaming();
+}
+
+const StoredTensor* Checkpoint::find(std::string_view name) const {
+  const auto& all = parts_.tensors;
+  const auto it = std::lower_bound(all.begin(), all.end(), name, [](const StoredTensor& t, std::string_view n) { return t.name < n; });
+  return it != all.end() && it->name == name ? &*it : nullptr;
+}
+
+const StoredTensor& Checkpoint::shape(std::string_view name) const {
+  const StoredTensor* tensor = find(name);
+  if (tensor == nullptr) fail(path(), "there is no tensor ", quoted(name));
+  return *tensor;
+}
+
+void Checkpoint::read_rows(std::string_view name, int first_row, MatrixView<float> out) const {
+  const StoredTensor& tensor = shape(name);
+  if (first_row < 0 || out.rows < 0 || out.rows > tensor.rows - first_row || out.cols != tensor.cols) {
+    fail(path(), "rows ", first_row, " to ", static_cast<long long>(first_row) + out.rows, " of ", out.cols, " values were asked of ",
+         quoted(name), ", which is ", tensor.rows, " x ", tensor.cols);
+  }
+  const auto cols = static_cast<std::size_t>(tensor.cols);
+  const std::size_t row_bytes = stored_bytes(tensor.type, cols);
+  if (tensor.paired_head != 0 && tensor.rows == 1 && out.rows == 1) {  // a bias: its elements are what a matrix has as rows
+    std::vector<float> row(cols);
+    decode_blocks(tensor.type, tensor.data, row.data(), cols);
+    for (int i = 0; i < tensor.cols; ++i) out.data[i] = row[static_cast<std::size_t>(paired_row(i, tensor.paired_head))];
+    return;
+  }
+  if (tensor.paired_head == 0 && out.stride == out.cols) {
+    decode_blocks(tensor.type, tensor.data + static_cast<std::size_t>(first_row) * row_bytes, out.data,
+                  static_cast<std::size_t>(out.rows) * cols);
+    return;
+  }
+  for (int i = 0; i < out.rows; ++i) {
+    const int row = tensor.paired_head != 0 ? paired_row(first_row + i, tensor.paired_head) : first_row + i;
+    decode_blocks(tensor.type, tensor.data + static_cast<std::size_t>(row) * row_bytes, out.row(i), cols);
+  }
+}
+
+std::vector<float> Checkpoint::read(std::string_view name) const {
+  const StoredTensor& tensor = shape(name);
+  std::vector<float> values(static_cast<std::size_t>(tensor.rows) * static_cast<std::size_t>(tensor.cols));
+  read_rows(name, 0, {values.data(), tensor.rows, tensor.cols});
+  return values;
+}
+
+Checkpoint open_checkpoint(const std::string& path) {
+  struct stat status {};
+  const bool folder = ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+  return Checkpoint(folder ? read_folder_checkpoint(path) : read_gguf_checkpoint(path));
+}
+
+}  // namespace vernier::io
