@@ -115,7 +115,7 @@ void dequantize_panel(const PackedView& w, int first_row, MatrixView<float> out)
 /// slice may be short; a scale per tensor needs all rows at once. Different slices may be written by different threads.
 ///
 /// Scales are absmax / 127 for i8, absmax / 448 or 57344 for fp8, absmax for nf4 (see scale_of()); codes are x / scale rounded to nearest,
-/// ties to even; nf4 as bitsandbytes does it. Weights that are all zero get scale 0 and zero codes.
+/// ties to even; nf4 as bitsandbytes does it. Weights that are all zero get zero codes and become zeros.
 /// Throws Error for rows that do not fit, and for a value that is not finite or overflows f16 or bf16, with its row and column; `out` is
 /// then partly written.
 inline void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const float> rows, cpu::ThreadPool* pool = nullptr) {

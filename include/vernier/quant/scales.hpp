@@ -28,8 +28,11 @@ constexpr float scale_of(float absmax) {
     return absmax == 0.0f ? 0.0f : std::max(absmax / TypeOf<P>::max, std::numeric_limits<float>::min());
 }
 
+/// A short last nf4 block has at least this absmax, even if it is all zero; a whole one divides by at least this. As in bitsandbytes.
+inline constexpr float nf4_least_absmax = 1e-38f;
+
 /// What a whole nf4 block is multiplied by before its codes are looked up: one division a block, as in bitsandbytes.
-constexpr float nf4_inverse(float absmax) { return 1.0f / std::max(absmax, 1e-38f); }
+constexpr float nf4_inverse(float absmax) { return 1.0f / std::max(absmax, nf4_least_absmax); }
 
 namespace detail {
 
@@ -74,8 +77,9 @@ void panel_absmax(PackedMatrix& out, int first_row, MatrixView<const float> rows
   for (int i = 0; i < rows.rows; ++i) {
     const float* x = rows.row(i);
     for (int col = 0, group = 0; col < rows.cols; col += width, ++group) {
-      const std::uint32_t most = absmax_bits(x + col, std::min(width, rows.cols - col));
+      std::uint32_t most = absmax_bits(x + col, std::min(width, rows.cols - col));
       if (most >= refused_from<P>()) refuse_row<P>(x, rows.cols, first_row + i);
+      if (P == Precision::nf4 && rows.cols - col < width) most = std::max(most, float_bits(nf4_least_absmax));
       if (groups != 0) scales[group * CpuPanel::rows + i] = bits_float(most);
     }
   }
