@@ -51,16 +51,18 @@ struct NestedAbsmax {
 
 namespace detail {
 
-/// The code of x in [-1, 1]. bitsandbytes' CPU code first moves x to a grid of 65,536 points and takes the nearest number of the codebook
-/// from there, ties down. The conversions through double keep a compiler from fusing multiplication and addition.
-constexpr std::uint8_t encode_dynamic(float x) {
+/// Where x in [-1, 1] lies on a grid of 65,536 points, before rounding. bitsandbytes' CPU code rounds to that grid first and takes the
+/// nearest number of the codebook from there.
+constexpr float dynamic_place(float x) { return (std::clamp(x, -1.0f, 1.0f) + 1.0f) * 0.5f * 65535.0f; }
+
+/// The code of a place on that grid; a tie goes down.
+constexpr std::uint8_t encode_dynamic(float place) {
   constexpr std::array<float, 255> borders = [] {
     std::array<float, 255> middle{};
     for (std::size_t i = 0; i < middle.size(); ++i) middle[i] = 0.5f * (dynamic_codebook[i] + dynamic_codebook[i + 1]);
     return middle;
   }();
-  const float place = static_cast<float>(static_cast<double>(std::clamp(x, -1.0f, 1.0f) + 1.0f) * 0.5 * 65535.0) + 0.5f;
-  const float on_grid = -1.0f + 2.0f * static_cast<float>(static_cast<int>(place)) / 65535.0f;
+  const float on_grid = -1.0f + 2.0f * static_cast<float>(static_cast<int>(place + 0.5f)) / 65535.0f;
   return static_cast<std::uint8_t>(std::lower_bound(borders.begin(), borders.end(), on_grid) - borders.begin());
 }
 
@@ -87,8 +89,12 @@ inline NestedAbsmax nest_absmax(std::span<const float> absmax, float offset) {
       most = std::max(most, std::abs(absmax[i] - offset));
     }
     out.scales.push_back(most);
+    if (most == 0) continue;
     const float inverse = 1.0f / most;
-    for (std::size_t i = first; i < end && most != 0; ++i) out.codes[i] = detail::encode_dynamic((absmax[i] - offset) * inverse);
+    // Two loops, here and below: in one, a compiler may fuse the multiplication with the addition that follows and skip a rounding.
+    std::array<float, NestedAbsmax::block> places;
+    for (std::size_t i = first; i < end; ++i) places[i - first] = detail::dynamic_place((absmax[i] - offset) * inverse);
+    for (std::size_t i = first; i < end; ++i) out.codes[i] = detail::encode_dynamic(places[i - first]);
   }
   return out;
 }
@@ -101,10 +107,8 @@ inline std::vector<float> unnest_absmax(const NestedAbsmax& nested) {
   expect(nested.scales.size() == blocks, "vernier::unnest_absmax", nested.scales.size(), " scales for ", nested.codes.size(),
          " codes, expected one per ", NestedAbsmax::block);
   std::vector<float> out(nested.codes.size());
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const double product = static_cast<double>(dynamic_codebook[nested.codes[i]]) * nested.scales[i / NestedAbsmax::block];
-    out[i] = static_cast<float>(product) + nested.offset;  // rounded twice, never fused
-  }
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = dynamic_codebook[nested.codes[i]] * nested.scales[i / NestedAbsmax::block];
+  for (float& absmax : out) absmax += nested.offset;
   return out;
 }
 
