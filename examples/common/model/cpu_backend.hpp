@@ -1,0 +1,104 @@
+// The CPU as a backend of the forward: every operation that a Llama needs, under the names that the forward uses. Nothing is computed
+// here; each function is one call into the library.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "common/model/weights.hpp"
+#include "vernier/attention/attention.hpp"
+#include "vernier/core/matrix_view.hpp"
+#include "vernier/cpu/parallel.hpp"
+#include "vernier/gemm/gemm.hpp"
+#include "vernier/kv/append.hpp"
+#include "vernier/kv/cache.hpp"
+#include "vernier/ops/elementwise.hpp"
+#include "vernier/ops/rmsnorm.hpp"
+#include "vernier/ops/rope.hpp"
+
+namespace vernier::model {
+
+/// Whether linear layers round their activations to int8 where the weight format has an integer kernel (i8 and nf4), or always multiply
+/// in float. int8 is several times faster in prefill; docs/numerics.md says what it costs.
+enum class Activations : unsigned char { f32, i8 };
+
+/// Runs on a caller's pool. One forward at a time.
+class CpuBackend {
+ public:
+  /// The pool is not owned. `isa` is the instruction set of every kernel.
+  explicit CpuBackend(cpu::ThreadPool& pool, Activations activations = Activations::i8, cpu::Isa isa = cpu::selected_isa())
+      : pool_(&pool), activations_(activations), isa_(isa) {}
+
+  cpu::ThreadPool& pool() { return *pool_; }
+
+  /// out(i) = row ids[i] of the table. out: (t, hidden).
+  void embed(const PackedMatrix& table, std::span<const int> ids, MatrixView<float> out) {
+    ops::embed(table.view(), ids.data(), out, pool_);
+  }
+
+  void rms_norm(MatrixView<const float> x, const std::vector<float>& weight, float epsilon, MatrixView<float> y) {
+    ops::rms_norm(x, weight.data(), epsilon, y, pool_);
+  }
+
+  void rms_norm_heads(MatrixView<float> x, int head_dim, const std::vector<float>& weight, float epsilon) {
+    ops::rms_norm_heads(x, head_dim, weight.data(), epsilon, pool_);
+  }
+
+  /// y = x * W^T, plus the layer's bias if it has one. x: (t, in), y: (t, out).
+  void linear(MatrixView<const float> x, const Linear& layer, MatrixView<float> y) {
+    if (layer.bias.empty())
+      gemm(x, layer, y, Identity{});
+    else
+      gemm(x, layer, y, AddBias{layer.bias.data()});
+  }
+
+  /// residual += x * W^T, plus the layer's bias if it has one.
+  void linear_add(MatrixView<const float> x, const Linear& layer, MatrixView<float> residual) {
+    const AddResidual add{residual};
+    if (layer.bias.empty())
+      gemm(x, layer, residual, add);
+    else
+      gemm(x, layer, residual, Then<AddBias, AddResidual>{{layer.bias.data()}, add});
+  }
+
+  /// y = silu(gate) * (x * W^T). gate, y: (t, out), may be the same memory.
+  void linear_swiglu(MatrixView<const float> x, const Linear& layer, MatrixView<const float> gate, MatrixView<float> y) {
+    gemm(x, layer, y, SwiGlu{gate});
+  }
+
+  void rotate(MatrixView<float> q, int head_dim, std::span<const KvChunk> batch, const RotaryView& rotary) {
+    vernier::rotate(*pool_, q, head_dim, batch, rotary);
+  }
+
+  void append(KvCache& cache, int layer, std::span<const KvChunk> batch, MatrixView<const float> k, MatrixView<const float> v,
+              const RotaryView& rotary) {
+    vernier::append(*pool_, cache, layer, batch, k, v, rotary);
+  }
+
+  void attention(const KvCache& cache, int layer, std::span<const KvChunk> batch, MatrixView<const float> q, MatrixView<float> out,
+                 int window) {
+    vernier::attention(*pool_, cache, layer, batch, q, out, AttentionOptions{.window = window}, attention_workspace_);
+  }
+
+ private:
+  /// The gate of a gated unit, applied as the other half is stored.
+  struct SwiGlu {
+    MatrixView<const float> gate;
+    float operator()(float x, int row, int col) const { return ops::silu(gate(row, col)) * x; }
+  };
+
+  template <class E>
+  void gemm(MatrixView<const float> x, const Linear& layer, MatrixView<float> y, const E& epilogue) {
+    const bool int8 = activations_ == Activations::i8 && cpu::supports(cpu::Multiply::i8, layer.weight->format().precision);
+    const cpu::GemmOptions options{.multiply = int8 ? cpu::Multiply::i8 : cpu::Multiply::f32, .isa = isa_};
+    cpu::gemm(*pool_, x, layer.view(), y, gemm_workspace_, options, epilogue);
+  }
+
+  cpu::ThreadPool* pool_;
+  Activations activations_;
+  cpu::Isa isa_;
+  cpu::GemmWorkspace gemm_workspace_;
+  AttentionWorkspace attention_workspace_;
+};
+
+}  // namespace vernier::model

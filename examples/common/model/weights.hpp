@@ -1,0 +1,84 @@
+// A model's weights in memory, each matrix in the format that a plan gives it, and the loader that fills them from a checkpoint.
+// The formats are the library's; which tensor gets which is the caller's choice (a tier or a plan file).
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "common/io/checkpoint.hpp"
+#include "common/model/config.hpp"
+#include "vernier/cpu/parallel.hpp"
+#include "vernier/layout/packed_matrix.hpp"
+
+namespace vernier::model {
+
+/// y = x * weight^T + bias. weight: (out, in).
+struct Linear {
+  std::shared_ptr<const PackedMatrix> weight;
+  std::vector<float> bias;  // (out), or empty
+
+  PackedView view() const { return weight->view(); }
+};
+
+/// One decoder layer. Norms: (hidden), q_norm and k_norm: (head_dim), empty where the architecture has none.
+struct LayerWeights {
+  std::vector<float> attention_norm;
+  Linear q, k, v;  // (heads * head_dim, hidden), (kv_heads * head_dim, hidden) twice
+  std::vector<float> q_norm, k_norm;
+  Linear o;  // (hidden, heads * head_dim)
+  std::vector<float> ffn_norm;
+  Linear gate, up;  // (ffn, hidden)
+  Linear down;      // (hidden, ffn)
+};
+
+/// Everything that a forward needs. Matrices are shared: two tiers that give a tensor the same format hold it once.
+struct Weights {
+  ModelConfig config;
+  std::shared_ptr<const PackedMatrix> embedding;  // (vocab, hidden), read by row
+  std::vector<LayerWeights> layers;
+  std::vector<float> final_norm;  // (hidden)
+  Linear head;                    // (vocab, hidden); tied models may share it with the embedding
+
+  /// Bytes of all matrices that one decoded token reads: codes and scales of every layer and of the head.
+  std::size_t bytes_per_token() const;
+};
+
+/// The format of the matrix with this Hugging Face name, for example "model.layers.3.mlp.up_proj.weight". The embedding is asked for as
+/// "model.embed_tokens.weight", the head as "lm_head.weight" even where the two are tied.
+using FormatOf = std::function<WeightFormat(std::string_view name)>;
+
+/// Loads matrices from one checkpoint for any number of tiers, and holds those that a later tier may share.
+class WeightLoader {
+ public:
+  /// Bytes of the checkpoint read so far, and in all; called from the loading thread.
+  using Progress = std::function<void(std::size_t done, std::size_t total)>;
+
+  /// Neither checkpoint nor pool is owned.
+  WeightLoader(const io::Checkpoint& checkpoint, cpu::ThreadPool& pool) : checkpoint_(&checkpoint), pool_(&pool) {}
+
+  /// Reads and quantises every tensor, in parallel. Throws Error as the checkpoint and the quantiser do, naming the tensor.
+  Weights load(const FormatOf& format_of, const Progress& progress = {});
+
+ private:
+  struct Held {
+    std::string name;
+    WeightFormat format;
+    std::weak_ptr<const PackedMatrix> matrix;
+  };
+
+  std::shared_ptr<const PackedMatrix> matrix(std::string_view name, std::string_view stored, const FormatOf& format_of);
+  Linear linear(const std::string& prefix, const FormatOf& format_of, bool bias);
+  LayerWeights layer(int index, const FormatOf& format_of);
+  void advance(std::size_t values);
+
+  const io::Checkpoint* checkpoint_;
+  cpu::ThreadPool* pool_;
+  std::vector<Held> held_;
+  Progress progress_;
+  std::size_t done_ = 0, total_ = 0;  // values
+};
+
+}  // namespace vernier::model
