@@ -29,6 +29,7 @@ struct RowBlock {
   float* sum = nullptr;        // (rows, sum_lanes): state; the sum is cut into lanes that finish() adds up
   float* acc = nullptr;        // (rows, value_stride): state
   float* scores = nullptr;     // (rows, page_tokens): scratch
+  float* shrink = nullptr;     // (rows): scratch
   float* decoded = nullptr;    // decoded_floats(): scratch for a decoded tile
 };
 
@@ -46,6 +47,7 @@ using TileKernel = void (*)(const KeyTile&, const RowBlock&);
 /// The keys of the tile that token t sees, [begin, end) counted from the tile's start; empty when begin >= end.
 struct KeyRange {
   int begin = 0, end = 0;
+  friend constexpr bool operator==(const KeyRange&, const KeyRange&) = default;
 };
 inline KeyRange key_range(const KeyTile& tile, const RowBlock& block, int token) {
   const int begin = block.first[token] - tile.start, end = block.end[token] - tile.start;

@@ -27,7 +27,7 @@ class AttentionWorkspace {
 
   /// One worker's memory. Rows are those of an item.
   struct Worker {
-    Buffer<float> q, acc, sum, max, scores, decoded, total_acc;
+    Buffer<float> q, acc, sum, max, shrink, scores, decoded, total_acc;
     Buffer<int> first, end;
     std::vector<OnlineSoftmax> total;
     // Of the one tile that this worker may share with later ones: a state per split and row.
@@ -49,6 +49,7 @@ class AttentionWorkspace {
       w.total_acc.reserve_discard(rows * stride);
       w.sum.reserve_discard(rows * sum_lanes);
       w.max.reserve_discard(rows);
+      w.shrink.reserve_discard(rows);
       w.first.reserve_discard(rows);
       w.end.reserve_discard(rows);
       w.scores.reserve_discard(rows * static_cast<std::size_t>(layout.config.page_tokens));
@@ -161,16 +162,17 @@ struct AttentionTask {
     std::fill_n(mine.max.data(), rows, -std::numeric_limits<float>::infinity());
     std::fill_n(mine.sum.data(), rows * sum_lanes, 0.0f);
     std::fill_n(mine.acc.data(), static_cast<std::size_t>(rows) * stride(), 0.0f);
-    const RowBlock block{rows,
-                         plan.group(),
-                         mine.q.data(),
-                         mine.first.data(),
-                         mine.end.data(),
-                         mine.max.data(),
-                         mine.sum.data(),
-                         mine.acc.data(),
-                         mine.scores.data(),
-                         mine.decoded.data()};
+    const RowBlock block{.rows = rows,
+                         .group = plan.group(),
+                         .q = mine.q.data(),
+                         .first = mine.first.data(),
+                         .end = mine.end.data(),
+                         .max = mine.max.data(),
+                         .sum = mine.sum.data(),
+                         .acc = mine.acc.data(),
+                         .scores = mine.scores.data(),
+                         .shrink = mine.shrink.data(),
+                         .decoded = mine.decoded.data()};
     const TileKernel kernel = attention_kernel(workspace.isa(), layout.config.precision);
     for (int page = plan.split_first_page(item, split); page < plan.split_end_page(item, split); ++page)
       kernel({cache.run(layer, item.kv_head, item.chunk->pages[static_cast<std::size_t>(page)]), page * layout.config.page_tokens,
