@@ -81,7 +81,7 @@ inline void float_tile(const Tile& tile) {
           for (int row = 0; row < rows; ++row) sums[t * rows + row] += x[t] * weights[j * rows + row];
     }
     const float* scales = tile.scales != nullptr ? tile.scales + static_cast<std::ptrdiff_t>(begin / tile.scale_group) * rows : nullptr;
-    for (int i = 0; i < Width * rows; ++i) tile.y[i] += scales != nullptr ? sums[i] * scales[i % rows] : sums[i];
+    for (int i = 0; i < Width * rows; ++i) tile.y[i] += scales != nullptr ? sums[i] * (scales[i % rows] * tile.unit) : sums[i] * tile.unit;
   }
 }
 
@@ -115,8 +115,7 @@ inline void int8_tile(const Tile& tile) {
         }
     }
     const float* scales = tile.scales + static_cast<std::ptrdiff_t>(begin / tile.scale_group) * rows;
-    const float unit = P == Precision::nf4 ? 1.0f / 127.0f : 1.0f;
-    for (int i = 0; i < Width * rows; ++i) tile.y[i] += sums[i] * (scales[i % rows] * unit);
+    for (int i = 0; i < Width * rows; ++i) tile.y[i] += sums[i] * (scales[i % rows] * tile.unit);
   }
 }
 

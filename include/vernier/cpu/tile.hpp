@@ -26,6 +26,7 @@ struct Tile {
   const void* x = nullptr;                  // activations
   const float* x_scales = nullptr;          // int8: [k / 32][width]
   const std::int32_t* x_offsets = nullptr;  // int8: [k / 32][width], -128 times the sum of the group's codes
+  float unit = 1;                           // what a decoded weight of 1 stands for; multiplies the scales
   float* y = nullptr;                       // out: (width, 32)
 };
 
@@ -33,6 +34,13 @@ struct Tile {
 inline constexpr std::array<std::int8_t, 16> nf4_integers = [] {
   std::array<std::int8_t, 16> integers{};
   for (std::size_t i = 0; i < 16; ++i) integers[i] = i8::encode(nf4::values[i] * 127.0f).bits;
+  return integers;
+}();
+
+/// The same plus 128, unsigned as vpdpbusd wants its first operand.
+inline constexpr std::array<std::uint8_t, 16> nf4_offset_integers = [] {
+  std::array<std::uint8_t, 16> integers{};
+  for (std::size_t i = 0; i < 16; ++i) integers[i] = static_cast<std::uint8_t>(nf4_integers[i] + 128);
   return integers;
 }();
 

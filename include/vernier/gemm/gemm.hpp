@@ -72,6 +72,7 @@ struct GemmJob {
     Tile tile;
     tile.codes = w.codes + static_cast<std::size_t>(index) * layout.panel_bytes();
     tile.k = layout.padded_k();
+    tile.unit = kernels->unit;
     tile.scale_group = w.scale_groups > 1 ? w.scale_group : tile.k;
     if (w.scale_groups != 0) tile.scales = w.scales + static_cast<std::ptrdiff_t>(index) * w.scale_groups * CpuPanel::rows;
     if (kernels->decode != nullptr) {
@@ -117,9 +118,9 @@ GemmJob<T> prepare(ThreadPool& pool, MatrixView<const T> x, const PackedView& w,
          " data");
   expect(supports(options.multiply, p), where, "no ", name(options.multiply), " multiply for ", name(p),
          " weights; use Multiply::f32, which takes every format");
-  [[maybe_unused]] const bool lacks_bf16 = options.multiply == Multiply::bf16 && options.isa == Isa::avx512 && !features().avx512_bf16;
+  const bool lacks_bf16 = options.multiply == Multiply::bf16 && options.isa == Isa::avx512 && !features().avx512_bf16;
   const Isa isa = lacks_bf16 ? Isa::avx2 : options.isa;
-  const KernelSet* kernels = GemmRouter<DefaultGemmTable>::route({Isa::scalar, p, options.multiply}, x.rows);
+  const KernelSet* kernels = GemmRouter<DefaultGemmTable>::route({isa, p, options.multiply}, x.rows);
   expect(kernels != nullptr, where, "the routing table has no rule for ", name(isa), ", ", name(p), ", ", name(options.multiply));
   const TokenTiles tiles{x.rows, kernels->config.tile_m, round_up(w.k, activation_group)};
   workspace.reserve(tiles, pool.size(), options.multiply == Multiply::i8, kernels->decode != nullptr);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 
+#include "vernier/cpu/micro_avx512.hpp"
 #include "vernier/cpu/micro_scalar.hpp"
 #include "vernier/cpu/tile.hpp"
 #include "vernier/gemm/config.hpp"
@@ -17,6 +18,7 @@ struct KernelSet {
   void (*decode)(const std::uint8_t* codes, int k, float* out) = nullptr;  // null: tiles read the codes themselves
   std::array<TileKernel, 4> tiles{};
   TileKernel wide = nullptr;
+  float unit = 1;  // see Tile::unit
 
   TileKernel tile(int width) const {
     if (width == config.tile_m) return wide;
@@ -26,18 +28,42 @@ struct KernelSet {
 
 namespace detail {
 
-/// The micro-kernel of C for `Width` tokens; null when C never uses that width.
+#if defined(__x86_64__)
+inline constexpr bool has_x86 = true;
+#else
+inline constexpr bool has_x86 = false;
+#endif
+
+/// The micro-kernel of C for `Width` tokens; null when C never uses that width or the target has no such instruction set.
 template <GemmConfig C, int Width>
 constexpr TileKernel tile_kernel() {
   constexpr Precision p = C.decode_first ? Precision::f32 : C.weight;
-  if constexpr (Width > C.tile_m) {
+  if constexpr (Width > C.tile_m || (C.isa != Isa::scalar && !has_x86)) {
     return nullptr;
   } else if constexpr (C.isa == Isa::scalar) {
     if constexpr (C.multiply == Multiply::i8)
       return scalar::int8_tile<p, Width>;
     else
       return scalar::float_tile<p, Width>;
+  } else {
+    if constexpr (C.multiply == Multiply::i8)
+      return avx512::int8_tile<p, Width>;
+    else if constexpr (C.multiply == Multiply::bf16)
+      return avx512::bf16_tile<Width>;
+    else
+      return avx512::float_tile<p, Width>;
   }
+}
+
+/// What one unit of C's weights stands for, before their scale.
+template <GemmConfig C>
+constexpr float unit() {
+  if constexpr (C.multiply == Multiply::i8)
+    return C.weight == Precision::nf4 ? 1.0f / 127.0f : 1.0f;
+  else if constexpr (C.isa == Isa::scalar || !has_x86)
+    return 1.0f;
+  else
+    return avx512::float_unit(C.weight);
 }
 
 }  // namespace detail
@@ -48,8 +74,14 @@ constexpr KernelSet kernel_set() {
   KernelSet set{
       .config = C,
       .tiles = {detail::tile_kernel<C, 1>(), detail::tile_kernel<C, 2>(), detail::tile_kernel<C, 4>(), detail::tile_kernel<C, 8>()},
-      .wide = detail::tile_kernel<C, C.tile_m>()};
-  if constexpr (C.decode_first) set.decode = scalar::decode_panel<C.weight>;
+      .wide = detail::tile_kernel<C, C.tile_m>(),
+      .unit = detail::unit<C>()};
+  if constexpr (C.decode_first) {
+    if constexpr (C.isa == Isa::scalar || !detail::has_x86)
+      set.decode = scalar::decode_panel<C.weight>;
+    else
+      set.decode = avx512::decode_panel<C.weight>;
+  }
   return set;
 }
 

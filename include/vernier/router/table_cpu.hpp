@@ -13,6 +13,15 @@ using GemmRule = Rule<GemmConfig>;
 
 struct DefaultGemmTable {
   static constexpr std::array rules = {
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::f16, .tile_m = 12}},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::bf16, .tile_m = 12}},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::i8, .tile_m = 12}},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::e4m3, .tile_m = 12}},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::e5m2, .tile_m = 12}},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::nf4, .tile_m = 12}},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::i8, .multiply = Multiply::i8, .tile_m = 6}},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::nf4, .multiply = Multiply::i8, .tile_m = 6}},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::bf16, .multiply = Multiply::bf16, .tile_m = 12}},
       GemmRule{{.isa = Isa::scalar, .weight = Precision::f16, .tile_m = 8}},
       GemmRule{{.isa = Isa::scalar, .weight = Precision::bf16, .tile_m = 8}},
       GemmRule{{.isa = Isa::scalar, .weight = Precision::i8, .tile_m = 8}},
