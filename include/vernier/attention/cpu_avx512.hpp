@@ -47,8 +47,8 @@ inline __m512 load_codes(const std::uint8_t* at) {
 inline __m512 exp2(__m512 x) {
   x = _mm512_max_ps(_mm512_set1_ps(-160.0f), x);  // in this order NaN passes; -160 is below every float
   const __m512 n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), r = _mm512_sub_ps(x, n);
-  __m512 sum = _mm512_set1_ps(detail::exp2_coefficients[5]);
-  for (int i = 4; i >= 0; --i) sum = _mm512_fmadd_ps(sum, r, _mm512_set1_ps(detail::exp2_coefficients[i]));
+  __m512 sum = _mm512_set1_ps(vernier::detail::exp2_coefficients[5]);
+  for (int i = 4; i >= 0; --i) sum = _mm512_fmadd_ps(sum, r, _mm512_set1_ps(vernier::detail::exp2_coefficients[i]));
   return _mm512_scalef_ps(_mm512_fmadd_ps(sum, r, _mm512_set1_ps(1.0f)), n);
 }
 
@@ -136,37 +136,63 @@ void add_values_up_to(const Phase& phase, int row, int rows, KeyRange range, con
     for (; d < phase.stride; d += 16) add_values<P, Most, 1>(phase, row, range, shrink, d);
 }
 
-/// Turns the scores of a row into weights and returns the factor by which its accumulator shrinks.
+/// The scales of a tile's keys and values in units of code_unit; not filled for formats without scales.
+struct TileScales {
+  float key[128], value[128];
+};
+
 template <Precision P>
-float weigh_row(const KeyTile& tile, const RowBlock& block, int row, KeyRange range) {
-  const int tokens = tile.page_tokens;
-  const __m512 none = _mm512_set1_ps(-std::numeric_limits<float>::infinity()), unit = _mm512_set1_ps(code_unit<P>);
-  float* const s = block.scores + row * tokens;
-  const auto visible = [&](int j) {  // a bit for each of the 16 keys from j that is in the range
-    const int low = range.begin > j ? range.begin - j : 0, high = range.end - j < 16 ? range.end - j : 16;
-    return static_cast<__mmask16>(low >= high ? 0u : ((1u << high) - (1u << low)));
-  };
-  __m512 largest = none;
-  for (int j = 0; j < tokens; j += 16) {
-    __m512 x = _mm512_loadu_ps(s + j);
-    if constexpr (has_kv_scale(P)) x = _mm512_mul_ps(x, _mm512_mul_ps(_mm512_loadu_ps(tile.run.key_scales + j), unit));
-    x = _mm512_mask_mov_ps(none, visible(j), x);
-    _mm512_storeu_ps(s + j, x);
-    largest = _mm512_max_ps(x, largest);  // in this order a NaN is passed over; its weight will be NaN
+void load_scales(const KeyTile& tile, TileScales& scales) {
+  const __m512 unit = _mm512_set1_ps(code_unit<P>);
+  for (int j = 0; j < tile.page_tokens; j += 16) {
+    _mm512_storeu_ps(scales.key + j, _mm512_mul_ps(_mm512_loadu_ps(tile.run.key_scales + j), unit));
+    _mm512_storeu_ps(scales.value + j, _mm512_mul_ps(_mm512_loadu_ps(tile.run.value_scales + j), unit));
   }
-  const float before = block.max[row], found = horizontal_max(largest), now = found > before ? found : before;
-  block.max[row] = now;
-  const float shrink = now == before ? 1.0f : _mm512_cvtss_f32(exp2(_mm512_set1_ps(before - now)));
-  __m512 sum = _mm512_mul_ps(_mm512_loadu_ps(block.sum + row * sum_lanes), _mm512_set1_ps(shrink));
-  for (int j = 0; j < tokens; j += 16) {
-    const __mmask16 mask = visible(j);
-    __m512 w = _mm512_maskz_mov_ps(mask, exp2(_mm512_sub_ps(_mm512_loadu_ps(s + j), _mm512_set1_ps(now))));
-    sum = _mm512_add_ps(sum, w);
-    if constexpr (has_kv_scale(P)) w = _mm512_mul_ps(w, _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, tile.run.value_scales + j), unit));
-    _mm512_storeu_ps(s + j, w);
+}
+
+/// A bit for each of the sixteen keys from j that lies in the range.
+inline __mmask16 visible(KeyRange range, int j) {
+  const int low = range.begin > j ? range.begin - j : 0, high = range.end - j < 16 ? range.end - j : 16;
+  return static_cast<__mmask16>(low >= high ? 0u : ((1u << high) - (1u << low)));
+}
+
+/// Turns the scores of rows [row, end) into weights and notes the factor by which each row's accumulator shrinks. In three passes over the
+/// rows, so that the long chains of one row (maximum, exponential) overlap with those of the next.
+template <bool Scaled>
+void weigh_rows(const TileScales& scales, int tokens, const RowBlock& block, int row, int end, KeyRange range) {
+  const __m512 none = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
+  for (int r = row; r < end; ++r) {
+    float* const s = block.scores + r * tokens;
+    __m512 largest = none;
+    for (int j = 0; j < tokens; j += 16) {
+      __m512 x = _mm512_loadu_ps(s + j);
+      if constexpr (Scaled) _mm512_storeu_ps(s + j, x = _mm512_mul_ps(x, _mm512_loadu_ps(scales.key + j)));
+      // In this order a NaN is passed over; its weight will be NaN.
+      largest = _mm512_mask_max_ps(largest, visible(range, j), x, largest);
+    }
+    block.shrink[r] = horizontal_max(largest);
   }
-  _mm512_storeu_ps(block.sum + row * sum_lanes, sum);
-  return shrink;
+  for (int r = row; r < end; r += 16) {
+    const __mmask16 rows = static_cast<__mmask16>(end - r < 16 ? (1u << (end - r)) - 1u : 0xffffu);
+    const __m512 before = _mm512_maskz_loadu_ps(rows, block.max + r);
+    const __m512 now = _mm512_max_ps(_mm512_maskz_loadu_ps(rows, block.shrink + r), before);
+    const __mmask16 same = _mm512_cmp_ps_mask(now, before, _CMP_EQ_OQ);  // also where both are infinite
+    const __m512 shrink = _mm512_mask_mov_ps(exp2(_mm512_sub_ps(before, now)), same, _mm512_set1_ps(1.0f));
+    _mm512_mask_storeu_ps(block.max + r, rows, now);
+    _mm512_mask_storeu_ps(block.shrink + r, rows, shrink);
+  }
+  for (int r = row; r < end; ++r) {
+    float* const s = block.scores + r * tokens;
+    const __m512 now = _mm512_set1_ps(block.max[r]);
+    __m512 sum = _mm512_mul_ps(_mm512_loadu_ps(block.sum + r * sum_lanes), _mm512_set1_ps(block.shrink[r]));
+    for (int j = 0; j < tokens; j += 16) {
+      __m512 w = exp2(_mm512_sub_ps(_mm512_loadu_ps(s + j), now));
+      sum = _mm512_mask_add_ps(sum, visible(range, j), sum, w);
+      if constexpr (Scaled) w = _mm512_mul_ps(w, _mm512_loadu_ps(scales.value + j));
+      _mm512_storeu_ps(s + j, w);  // weights outside of the range are not read
+    }
+    _mm512_storeu_ps(block.sum + r * sum_lanes, sum);
+  }
 }
 
 /// The three phases over all rows, reading codes of Source: P itself, or f32 when the tile was decoded before.
@@ -176,6 +202,8 @@ void tile_rows(const KeyTile& tile, const Phase& phase) {
   constexpr int score_tile = decoded ? 8 : 4, value_tile = decoded ? 6 : 4;
   const RowBlock& block = phase.block;
   const int tokens = block.rows / block.group;
+  TileScales scales;
+  if constexpr (has_kv_scale(P)) load_scales<P>(tile, scales);
   int first = 0, end = tokens;
   const auto sees = [&](int token) { return key_range(tile, block, token).begin < key_range(tile, block, token).end; };
   while (first < end && !sees(first)) ++first;
@@ -188,10 +216,10 @@ void tile_rows(const KeyTile& tile, const Phase& phase) {
     const KeyRange range = key_range(tile, block, token);
     int next = token + 1;
     while (next < end && key_range(tile, block, next) == range) ++next;
-    for (int row = token * block.group; range.begin < range.end && row < next * block.group; ++row)
-      block.shrink[row] = weigh_row<P>(tile, block, row, range);
-    for (int row = token * block.group; range.begin < range.end && row < next * block.group; row += value_tile)
-      add_values_up_to<Source, value_tile>(phase, row, next * block.group - row, range, block.shrink);
+    const int row_end = range.begin < range.end ? next * block.group : 0;
+    if (row_end > 0) weigh_rows<has_kv_scale(P)>(scales, tile.page_tokens, block, token * block.group, row_end, range);
+    for (int row = token * block.group; row < row_end; row += value_tile)
+      add_values_up_to<Source, value_tile>(phase, row, row_end - row, range, block.shrink);
     token = next;
   }
 }
