@@ -150,17 +150,24 @@ void load_scales(const KeyTile& tile, TileScales& scales) {
   }
 }
 
-/// A bit for each of the sixteen keys from j that lies in the range.
-inline __mmask16 visible(KeyRange range, int j) {
-  const int low = range.begin > j ? range.begin - j : 0, high = range.end - j < 16 ? range.end - j : 16;
-  return static_cast<__mmask16>(low >= high ? 0u : ((1u << high) - (1u << low)));
-}
+/// For each vector of sixteen keys of a page, a bit for each key that lies in a range.
+struct KeyMasks {
+  __mmask16 bits[8];
+
+  explicit KeyMasks(KeyRange range) {
+    for (int v = 0; v < 8; ++v) {
+      const int low = range.begin > 16 * v ? range.begin - 16 * v : 0, high = range.end < 16 * v + 16 ? range.end - 16 * v : 16;
+      bits[v] = static_cast<__mmask16>(low >= high ? 0u : ((1u << high) - (1u << low)));
+    }
+  }
+};
 
 /// Turns the scores of rows [row, end) into weights and notes the factor by which each row's accumulator shrinks. In three passes over the
 /// rows, so that the long chains of one row (maximum, exponential) overlap with those of the next.
 template <bool Scaled>
 void weigh_rows(const TileScales& scales, int tokens, const RowBlock& block, int row, int end, KeyRange range) {
   const __m512 none = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
+  const KeyMasks visible(range);
   for (int r = row; r < end; ++r) {
     float* const s = block.scores + r * tokens;
     __m512 largest = none;
@@ -168,7 +175,7 @@ void weigh_rows(const TileScales& scales, int tokens, const RowBlock& block, int
       __m512 x = _mm512_loadu_ps(s + j);
       if constexpr (Scaled) _mm512_storeu_ps(s + j, x = _mm512_mul_ps(x, _mm512_loadu_ps(scales.key + j)));
       // In this order a NaN is passed over; its weight will be NaN.
-      largest = _mm512_mask_max_ps(largest, visible(range, j), x, largest);
+      largest = _mm512_mask_max_ps(largest, visible.bits[j / 16], x, largest);
     }
     block.shrink[r] = horizontal_max(largest);
   }
@@ -187,7 +194,7 @@ void weigh_rows(const TileScales& scales, int tokens, const RowBlock& block, int
     __m512 sum = _mm512_mul_ps(_mm512_loadu_ps(block.sum + r * sum_lanes), _mm512_set1_ps(block.shrink[r]));
     for (int j = 0; j < tokens; j += 16) {
       __m512 w = exp2(_mm512_sub_ps(_mm512_loadu_ps(s + j), now));
-      sum = _mm512_mask_add_ps(sum, visible(range, j), sum, w);
+      sum = _mm512_mask_add_ps(sum, visible.bits[j / 16], sum, w);
       if constexpr (Scaled) w = _mm512_mul_ps(w, _mm512_loadu_ps(scales.value + j));
       _mm512_storeu_ps(s + j, w);  // weights outside of the range are not read
     }
