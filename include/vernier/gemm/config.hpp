@@ -54,9 +54,12 @@ struct GemmConfig {
   bool decode_first = false;  // decode a panel into scratch once for all tokens, instead of in registers for each tile
 
   constexpr GemmKey key() const { return {isa, weight, multiply}; }
-  /// Vector registers of 32 rows of float sums; int8 keeps int32 sums beside them.
-  constexpr int lanes() const { return isa == Isa::avx512 ? 16 : 8; }
-  constexpr int accumulators() const { return tile_m * (32 / lanes()) * (multiply == Multiply::i8 ? 2 : 1); }
+  /// Vector registers of sums. int8 keeps int32 sums beside the float ones, and AVX2 then takes 16 rows at a time.
+  constexpr int accumulators() const {
+    const bool int8 = multiply == Multiply::i8;
+    const int vectors = isa == Isa::avx512 ? 2 : int8 ? 2 : 4;
+    return tile_m * vectors * (int8 ? 2 : 1);
+  }
   constexpr int registers() const { return isa == Isa::avx512 ? 32 : 16; }
   friend constexpr bool operator==(const GemmConfig&, const GemmConfig&) = default;
 };

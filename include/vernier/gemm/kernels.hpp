@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 
+#include "vernier/cpu/micro_avx2.hpp"
 #include "vernier/cpu/micro_avx512.hpp"
 #include "vernier/cpu/micro_scalar.hpp"
 #include "vernier/cpu/tile.hpp"
@@ -12,10 +13,12 @@
 
 namespace vernier::cpu {
 
+using DecodePanel = void (*)(const std::uint8_t* codes, int k, float* out);
+
 /// The functions of one config. tiles[i] takes 1 << i tokens, except that wide takes tile_m.
 struct KernelSet {
   GemmConfig config{};
-  void (*decode)(const std::uint8_t* codes, int k, float* out) = nullptr;  // null: tiles read the codes themselves
+  DecodePanel decode = nullptr;  // null: tiles read the codes themselves
   std::array<TileKernel, 4> tiles{};
   TileKernel wide = nullptr;
   float unit = 1;  // see Tile::unit
@@ -28,42 +31,65 @@ struct KernelSet {
 
 namespace detail {
 
-#if defined(__x86_64__)
-inline constexpr bool has_x86 = true;
-#else
-inline constexpr bool has_x86 = false;
-#endif
-
 /// The micro-kernel of C for `Width` tokens; null when C never uses that width or the target has no such instruction set.
 template <GemmConfig C, int Width>
 constexpr TileKernel tile_kernel() {
   constexpr Precision p = C.decode_first ? Precision::f32 : C.weight;
-  if constexpr (Width > C.tile_m || (C.isa != Isa::scalar && !has_x86)) {
+  if constexpr (Width > C.tile_m) {
     return nullptr;
   } else if constexpr (C.isa == Isa::scalar) {
     if constexpr (C.multiply == Multiply::i8)
       return scalar::int8_tile<p, Width>;
     else
       return scalar::float_tile<p, Width>;
-  } else {
+#if defined(__x86_64__)
+  } else if constexpr (C.isa == Isa::avx2) {
+    if constexpr (C.multiply == Multiply::i8)
+      return avx2::int8_tile<p, Width>;
+    else
+      return avx2::float_tile<p, Width>;
+  } else if constexpr (C.isa == Isa::avx512) {
     if constexpr (C.multiply == Multiply::i8)
       return avx512::int8_tile<p, Width>;
     else if constexpr (C.multiply == Multiply::bf16)
       return avx512::bf16_tile<Width>;
     else
       return avx512::float_tile<p, Width>;
+#endif
+  } else {
+    return nullptr;
   }
+}
+
+/// The function that decodes a panel for C; null when tiles read the codes themselves.
+template <GemmConfig C>
+constexpr DecodePanel panel_decoder() {
+  if constexpr (!C.decode_first)
+    return nullptr;
+  else if constexpr (C.isa == Isa::scalar)
+    return scalar::decode_panel<C.weight>;
+#if defined(__x86_64__)
+  else if constexpr (C.isa == Isa::avx2)
+    return avx2::decode_panel<C.weight>;
+  else if constexpr (C.isa == Isa::avx512)
+    return avx512::decode_panel<C.weight>;
+#endif
+  else
+    return nullptr;
 }
 
 /// What one unit of C's weights stands for, before their scale.
 template <GemmConfig C>
 constexpr float unit() {
-  if constexpr (C.multiply == Multiply::i8)
-    return C.weight == Precision::nf4 ? 1.0f / 127.0f : 1.0f;
-  else if constexpr (C.isa == Isa::scalar || !has_x86)
-    return 1.0f;
-  else
+  if constexpr (C.multiply == Multiply::i8) return C.weight == Precision::nf4 ? 1.0f / 127.0f : 1.0f;
+#if defined(__x86_64__)
+  else if constexpr (C.isa == Isa::avx2)
+    return avx2::float_unit(C.weight);
+  else if constexpr (C.isa == Isa::avx512)
     return avx512::float_unit(C.weight);
+#endif
+  else
+    return 1.0f;
 }
 
 }  // namespace detail
@@ -71,18 +97,11 @@ constexpr float unit() {
 template <GemmConfig C>
 constexpr KernelSet kernel_set() {
   static_assert(check<C>(), "vernier::cpu::gemm: see the message above");
-  KernelSet set{
-      .config = C,
-      .tiles = {detail::tile_kernel<C, 1>(), detail::tile_kernel<C, 2>(), detail::tile_kernel<C, 4>(), detail::tile_kernel<C, 8>()},
-      .wide = detail::tile_kernel<C, C.tile_m>(),
-      .unit = detail::unit<C>()};
-  if constexpr (C.decode_first) {
-    if constexpr (C.isa == Isa::scalar || !detail::has_x86)
-      set.decode = scalar::decode_panel<C.weight>;
-    else
-      set.decode = avx512::decode_panel<C.weight>;
-  }
-  return set;
+  return {.config = C,
+          .decode = detail::panel_decoder<C>(),
+          .tiles = {detail::tile_kernel<C, 1>(), detail::tile_kernel<C, 2>(), detail::tile_kernel<C, 4>(), detail::tile_kernel<C, 8>()},
+          .wide = detail::tile_kernel<C, C.tile_m>(),
+          .unit = detail::unit<C>()};
 }
 
 }  // namespace vernier::cpu
