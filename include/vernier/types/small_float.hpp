@@ -30,30 +30,36 @@ VERNIER_HD constexpr float power_of_two(int e) {
   return e >= -126 ? bits_float(static_cast<std::uint32_t>(e + 127) << 23) : bits_float(1u << (e + 149));
 }
 
-/// x rounded to the nearest code of F, ties to even. Without branches, so that a loop over an array becomes vector code.
+/// x rounded to the nearest code of F, ties to even. Without branches or conditional arithmetic, so that a loop over an array becomes
+/// vector code: normal and subnormal numbers are both computed, each with the other's range clamped to the border between them.
 template <SmallFloat F>
 VERNIER_HD constexpr std::uint32_t encode_small_float(float x) {
   constexpr int shift = 23 - F.mantissa_bits;
-  constexpr std::uint32_t rebase = static_cast<std::uint32_t>(127 - F.bias()) << 23;
+  constexpr std::int32_t rebase = (127 - F.bias()) << 23;
   const std::uint32_t all = float_bits(x);
-  const std::uint32_t magnitude = all & 0x7fffffffu;
+  const std::int32_t magnitude = static_cast<std::int32_t>(all & 0x7fffffffu);  // signed: SSE2 compares only those
   const std::uint32_t sign = (all >> (31 - F.exponent_bits - F.mantissa_bits)) & F.sign_bit();
 
-  // Normal numbers: add just under half of the last place that stays, and one more if that place is odd; a carry moves the exponent.
-  const std::uint32_t odd = (magnitude >> shift) & 1u;
-  std::uint32_t code = (magnitude - rebase + ((1u << (shift - 1)) - 1u) + odd) >> shift;
-  if constexpr (F.bias() != 127) {
-    // Subnormal numbers of F: adding a power of two whose last place is that of F's subnormals makes the addition do the rounding.
-    constexpr std::uint32_t limit = float_bits(power_of_two(F.min_exponent()));
+  // Add just under half of the last place that stays, and one more if that place is odd; a carry moves the exponent.
+  const auto round_normal = [](std::int32_t m) { return (m - rebase + ((1 << (shift - 1)) - 1) + ((m >> shift) & 1)) >> shift; };
+  std::int32_t code = 0;
+  if constexpr (F.bias() == 127) {
+    code = round_normal(magnitude > 0x7f800000 ? 0x7f800000 : magnitude);  // a NaN's would overflow
+  } else {
+    // Adding a power of two whose last place is that of F's subnormals makes the addition do the rounding.
+    constexpr std::int32_t border = static_cast<std::int32_t>(float_bits(power_of_two(F.min_exponent())));
     constexpr float magic = power_of_two(F.min_exponent() - F.mantissa_bits + 23);
-    const float small = bits_float(magnitude < limit ? magnitude : 0u);
-    code = magnitude < limit ? float_bits(small + magic) - float_bits(magic) : code;
+    const float small = bits_float(static_cast<std::uint32_t>(magnitude < border ? magnitude : border));
+    const std::int32_t subnormal = static_cast<std::int32_t>(float_bits(small + magic) - float_bits(magic));
+    code = subnormal + round_normal(magnitude > border ? magnitude : border) - (1 << F.mantissa_bits);
   }
-  code = code > F.max_code ? (F.saturate ? F.max_code : F.max_code + 1) : code;
-  return sign | (magnitude > 0x7f800000u ? F.nan_code : code);
+  constexpr std::int32_t max_code = static_cast<std::int32_t>(F.max_code);
+  code = code > max_code ? (F.saturate ? max_code : max_code + 1) : code;
+  code = magnitude > 0x7f800000 ? static_cast<std::int32_t>(F.nan_code) : code;
+  return sign | static_cast<std::uint32_t>(code);
 }
 
-/// The value of a code of F; every code of an 8- or 16-bit format is exact in float.
+/// The value of a code of F; every code of an 8- or 16-bit format is exact in float. NaNs come out quiet.
 template <SmallFloat F>
 VERNIER_HD constexpr float decode_small_float(std::uint32_t code) {
   const std::uint32_t sign = (code & F.sign_bit()) << (31 - F.exponent_bits - F.mantissa_bits);
