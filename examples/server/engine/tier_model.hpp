@@ -37,8 +37,8 @@ class TierModel {
   /// Gives the sequence's share of its pages back.
   virtual void close(int sequence) noexcept = 0;
 
-  /// Makes sure that `tokens` more can be appended, which takes new pages and, after a fork, a copy of the last one.
-  /// False if the pool cannot give them; then nothing has changed.
+  /// Makes room for `tokens` beyond those that forward() has appended, which takes new pages and, after a fork, a copy of the last one.
+  /// Asking again for what there is room for does nothing. False if the pool cannot give them; then nothing has changed.
   virtual bool reserve(int sequence, int tokens) = 0;
 
   /// Runs the chunks and appends their keys and values. Row i of logits (chunks that want them, vocabulary) belongs to the i-th chunk

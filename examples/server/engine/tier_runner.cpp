@@ -1,0 +1,253 @@
+#include "server/engine/tier_runner.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <span>
+#include <utility>
+
+#include "vernier/core/math.hpp"
+#include "vernier/ops/logits.hpp"
+
+namespace vernier::serve {
+
+namespace {
+
+void insert_by_age(std::vector<Answer*>& list, Answer& answer) {
+  list.insert(std::upper_bound(list.begin(), list.end(), &answer, older), &answer);
+}
+
+}  // namespace
+
+void TierRunner::enqueue(Answer& answer) {
+  answer.state = Answer::State::waiting;
+  insert_by_age(waiting_, answer);
+}
+
+// Pages that running answers will still take for tokens that are known already.
+int TierRunner::promised_pages() const {
+  int pages = 0;
+  for (const Answer* a : running_) {
+    const int held = ceil_div(static_cast<int>(a->computed), model_.page_tokens());
+    pages += ceil_div(static_cast<int>(a->tokens.size()), model_.page_tokens()) - held;
+  }
+  return pages;
+}
+
+bool TierRunner::admit_front() {
+  Answer& answer = *waiting_.front();
+  // One more than its tokens need, or it might be the first to give way; alone it always fits (see Engine::capacity).
+  const int needed = ceil_div(static_cast<int>(answer.tokens.size()), model_.page_tokens()) + 1;
+  if (places_.free == 0 || (!running_.empty() && needed > model_.free_pages() - promised_pages())) return false;
+  try {
+    answer.sequence = model_.open();
+  } catch (const std::exception& e) {
+    end_all(*answer.generation, FinishReason::failed, e.what());
+    return true;
+  }
+  waiting_.erase(waiting_.begin());
+  --places_.free;
+  answer.state = Answer::State::running;
+  insert_by_age(running_, answer);
+  Generation& g = *answer.generation;
+  if (!g.started) {
+    g.started = true;
+    g.timing.queued = g.seconds();
+    ++stats_.requests;
+    ++started_;
+  }
+  return true;
+}
+
+void TierRunner::leave(Answer& answer) {
+  std::erase(waiting_, &answer);
+  if (std::erase(running_, &answer) == 0) return;
+  model_.close(answer.sequence);
+  answer.sequence = -1;
+  answer.computed = 0;
+  ++places_.free;
+}
+
+void TierRunner::preempt(Answer& answer) {
+  leave(answer);
+  enqueue(answer);
+  ++answer.generation->timing.preemptions;
+  ++preemptions_;
+}
+
+void TierRunner::end(Answer& answer, FinishReason reason, AnswerText::Released released, std::string error) {
+  if (answer.state == Answer::State::done) return;
+  leave(answer);
+  ledger_.finish(answer, reason, std::move(released), std::move(error));
+}
+
+void TierRunner::end_all(Generation& generation, FinishReason reason, const std::string& error) {
+  if (!generation.started) {
+    generation.started = true;
+    ++started_;
+  }
+  for (auto& answer : generation.answers)
+    if (answer->state != Answer::State::done) end(*answer, reason, answer->text.flush(), error);
+}
+
+void TierRunner::fail_running(const std::string& error) {
+  while (!running_.empty()) end_all(*running_.back()->generation, FinishReason::failed, error);
+}
+
+// Pages for `count` more tokens of an answer, from answers that are younger. False if the answer itself had to give way.
+bool TierRunner::make_room(Answer& answer, int count) {
+  while (!model_.reserve(answer.sequence, count)) {
+    Answer& youngest = *running_.back();
+    if (&youngest == &answer && running_.size() == 1) {
+      end_all(*answer.generation, FinishReason::failed, "the KV cache has no pages left although nothing else runs");
+      return false;
+    }
+    preempt(youngest);
+    if (&youngest == &answer) return false;
+  }
+  return true;
+}
+
+// Oldest first, so that who loses pages in make_room() has not been planned yet.
+std::vector<TierRunner::Part> TierRunner::plan() {
+  const auto writing = std::count_if(running_.begin(), running_.end(), [](const Answer* a) { return a->left() == 1; });
+  // Prompts get what the answers leave, and a quarter of the step in any case.
+  int budget = std::max(config_.chunk_tokens - static_cast<int>(writing), std::max(1, config_.chunk_tokens / 4));
+  std::vector<Part> parts;
+  for (std::size_t i = 0; i < running_.size(); ++i) {
+    Answer& answer = *running_[i];
+    const bool prompt = answer.left() > 1;
+    const int count = prompt ? std::min(static_cast<int>(answer.left()), budget) : 1;
+    if (count == 0) continue;
+    if (!make_room(answer, count)) break;  // it was the youngest
+    if (prompt) budget -= count;
+    parts.push_back({&answer, count, static_cast<std::size_t>(count) == answer.left()});
+  }
+  return parts;
+}
+
+void TierRunner::step() {
+  const std::vector<Part> parts = plan();
+  if (!parts.empty()) run(parts);
+}
+
+void TierRunner::run(const std::vector<Part>& parts) {
+  try {
+    forward(parts);
+  } catch (const std::exception& e) {
+    if (parts.size() > 1)
+      run_one_by_one(parts);
+    else
+      end_all(*parts[0].answer->generation, FinishReason::failed, e.what());
+    return;
+  }
+  advance(parts);
+}
+
+// The batch failed: find out for whom, so that the others go on.
+void TierRunner::run_one_by_one(const std::vector<Part>& parts) {
+  for (const Part& part : parts) {
+    if (part.answer->state != Answer::State::running) continue;  // its request has failed with another answer, or it gave way
+    if (make_room(*part.answer, part.count)) run({part});
+  }
+}
+
+void TierRunner::forward(const std::vector<Part>& parts) {
+  std::vector<Chunk> chunks;
+  int rows = 0;
+  for (const auto& [answer, count, ends] : parts) {
+    chunks.push_back({answer->sequence, std::span(answer->tokens).subspan(answer->computed, static_cast<std::size_t>(count)), ends});
+    rows += ends ? 1 : 0;
+  }
+  logits_.reserve_discard(static_cast<std::size_t>(rows) * static_cast<std::size_t>(model_.vocabulary()));
+  const Clock::time_point begin = Clock::now();
+  model_.forward(chunks, {logits_.data(), rows, model_.vocabulary()});
+  stats_.step_seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+  ++stats_.steps;
+}
+
+void TierRunner::advance(const std::vector<Part>& parts) {
+  for (const auto& [answer, count, ends] : parts) {
+    answer->computed += static_cast<std::size_t>(count);
+    stats_.prompt_tokens += static_cast<std::uint64_t>(count - (ends && answer->generated > 0 ? 1 : 0));
+  }
+  float* row = logits_.data();
+  for (const auto& [answer, count, ends] : parts) {
+    if (!ends) continue;
+    float* const logits = std::exchange(row, row + model_.vocabulary());
+    if (answer->state != Answer::State::running) continue;  // its request failed a moment ago
+    try {
+      if (answer->choice == 0 && answer->generated == 0) fork_followers(*answer, logits);
+      if (answer->state == Answer::State::running) take_token(*answer, logits);
+    } catch (const std::exception& e) {
+      end_all(*answer->generation, FinishReason::failed, e.what());
+    }
+  }
+}
+
+// The prompt is computed: the other answers start from its pages where there is a place, else from the queue.
+void TierRunner::fork_followers(Answer& first, const float* logits) {
+  for (auto& answer : first.generation->answers) {
+    if (answer->state != Answer::State::follows) continue;  // or its request was given up with the answer before it
+    if (places_.free == 0) {
+      enqueue(*answer);
+      continue;
+    }
+    answer->sequence = model_.fork(first.sequence);
+    --places_.free;
+    answer->computed = first.computed;
+    answer->state = Answer::State::running;
+    insert_by_age(running_, *answer);
+    copy_.assign(logits, logits + model_.vocabulary());
+    take_token(*answer, copy_.data());
+  }
+}
+
+void TierRunner::take_token(Answer& answer, float* logits) {
+  Generation& g = *answer.generation;
+  const std::span<float> row(logits, static_cast<std::size_t>(model_.vocabulary()));
+  GeneratedToken token;
+  if (g.request.logprobs) {
+    const std::vector<float> own(row.begin(), row.end());  // sampling changes the row
+    token.id = answer.sampler.sample(row);
+    const ops::Logprobs logprobs(own);
+    token.logprob = logprobs(token.id);
+    token.top = logprobs.top(static_cast<std::size_t>(g.request.top_logprobs));
+  } else {
+    token.id = answer.sampler.sample(row);
+  }
+  answer.sampler.accept(token.id);
+  answer.tokens.push_back(token.id);
+  ++answer.generated;
+  ++g.usage.completion_tokens;
+  ++stats_.generated_tokens;
+  if (g.timing.first_token == 0) g.timing.first_token = g.seconds();
+
+  const auto& stop_ids = g.request.stop_ids;
+  const bool stop_id = std::find(stop_ids.begin(), stop_ids.end(), token.id) != stop_ids.end();
+  if (stop_id || (!g.request.ignore_end && vocabulary_.ends(token.id))) {
+    end(answer, FinishReason::stop, answer.text.flush());
+    return;
+  }
+  token.bytes = vocabulary_.bytes(token.id, answer.generated == 1);
+  AnswerText::Released released = answer.text.push(std::move(token));
+  if (released.stopped) {
+    end(answer, FinishReason::stop, std::move(released));
+  } else if (answer.generated == g.limit) {
+    ledger_.text(answer, std::move(released));
+    end(answer, FinishReason::length, answer.text.flush());
+  } else {
+    ledger_.text(answer, std::move(released));
+  }
+  if (g.broken) end_all(g, FinishReason::cancelled);
+}
+
+TierStats TierRunner::stats() const {
+  TierStats out = stats_;
+  out.running = static_cast<int>(running_.size());
+  out.waiting = static_cast<int>(waiting_.size());
+  out.pages_total = model_.total_pages();
+  out.pages_used = out.pages_total - model_.free_pages();
+  return out;
+}
+
+}  // namespace vernier::serve
