@@ -46,8 +46,8 @@ inline __m256 exp2(__m256 x) {
   const __m256 least = _mm256_set1_ps(-125.0f), kept = _mm256_cmp_ps(x, least, _CMP_NLT_UQ);
   x = _mm256_max_ps(least, x);  // in this order NaN passes
   const __m256 n = _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), r = _mm256_sub_ps(x, n);
-  __m256 sum = _mm256_set1_ps(detail::exp2_coefficients[5]);
-  for (int i = 4; i >= 0; --i) sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(detail::exp2_coefficients[i]));
+  __m256 sum = _mm256_set1_ps(vernier::detail::exp2_coefficients[5]);
+  for (int i = 4; i >= 0; --i) sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(vernier::detail::exp2_coefficients[i]));
   sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(1.0f));
   const __m256i exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);  // 0 for NaN
   return _mm256_and_ps(kept, _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(sum), exponent)));
