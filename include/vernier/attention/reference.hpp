@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -16,14 +18,23 @@ namespace vernier::reference {
 
 namespace detail {
 
-template <Precision P>
-double decode_code(const std::uint8_t* codes, std::size_t i) {
-  using Signed = decltype(TypeOf<P>{}.bits);
-  return static_cast<double>(TypeOf<P>{static_cast<Signed>(reinterpret_cast<const CodeOf<P>*>(codes)[i])}.decode());
+inline double decode_code(Precision p, const std::uint8_t* codes, std::size_t i) {
+  return visit_precision(p, [&]<Precision P>() {
+    using Signed = decltype(TypeOf<P>{}.bits);
+    return static_cast<double>(TypeOf<P>{static_cast<Signed>(reinterpret_cast<const CodeOf<P>*>(codes)[i])}.decode());
+  });
 }
 
-inline double decode_code(Precision p, const std::uint8_t* codes, std::size_t i) {
-  return visit_precision(p, [&]<Precision P>() { return decode_code<P>(codes, i); });
+/// softmax(scores) * values for one query: scores (n), values (n, dim), out (dim). Zeros for n = 0.
+inline void weighted_mean(std::vector<double>& scores, const double* values, int dim, double* out) {
+  const double largest = scores.empty() ? 0.0 : *std::max_element(scores.begin(), scores.end());
+  double sum = 0;
+  for (double& score : scores) sum += score = std::exp(score - largest);
+  for (int d = 0; d < dim; ++d) {
+    out[d] = 0;
+    for (std::size_t j = 0; j < scores.size(); ++j)
+      out[d] += scores[j] / sum * values[j * static_cast<std::size_t>(dim) + static_cast<std::size_t>(d)];
+  }
 }
 
 }  // namespace detail
@@ -50,29 +61,30 @@ template <Mask M>
 void attention(const KvCache& cache, int layer, std::span<const KvChunk> batch, MatrixView<const float> q, MatrixView<double> out,
                const M& mask, double scale) {
   const int dim = cache.geometry().head_dim, heads = q.cols / dim, group = heads / cache.geometry().kv_heads;
-  std::vector<double> weight;
-  int row = 0;
-  for (const KvChunk& chunk : batch)
-    for (int position = chunk.first; position < chunk.first + chunk.count; ++position, ++row)
-      for (int head = 0; head < heads; ++head) {
-        const int first = mask.first_key(position), end = mask.end_key(position);
-        double largest = -INFINITY, sum = 0;
-        weight.assign(static_cast<std::size_t>(std::max(0, end - first)), 0.0);
-        for (int key = first; key < end; ++key) {
-          double& score = weight[static_cast<std::size_t>(key - first)];
-          for (int d = 0; d < dim; ++d)
-            score += static_cast<double>(q(row, head * dim + d)) * cached_key(cache, layer, head / group, chunk.pages, key, d);
-          score *= scale;
-          largest = std::max(largest, score);
-        }
-        for (double& w : weight) sum += w = std::exp(w - largest);
-        for (int d = 0; d < dim; ++d) {
-          double mean = 0;
-          for (int key = first; key < end; ++key)
-            mean += weight[static_cast<std::size_t>(key - first)] * cached_value(cache, layer, head / group, chunk.pages, key, d);
-          out(row, head * dim + d) = weight.empty() ? 0.0 : mean / sum;
-        }
+  std::vector<double> keys, values, scores;  // (length, dim) twice, then one query's
+  int first_row = 0;
+  for (const KvChunk& chunk : batch) {
+    const std::size_t length = static_cast<std::size_t>(chunk.first + chunk.count), width = static_cast<std::size_t>(dim);
+    for (int head = 0; head < heads; ++head) {
+      keys.resize(length * width);
+      values.resize(length * width);
+      for (std::size_t i = 0; i < length * width && head % group == 0; ++i) {
+        const int position = static_cast<int>(i / width), d = static_cast<int>(i % width);
+        keys[i] = cached_key(cache, layer, head / group, chunk.pages, position, d);
+        values[i] = cached_value(cache, layer, head / group, chunk.pages, position, d);
       }
+      for (int i = 0; i < chunk.count; ++i) {
+        const int first = mask.first_key(chunk.first + i), end = mask.end_key(chunk.first + i);
+        scores.assign(static_cast<std::size_t>(std::max(0, end - first)), 0.0);
+        for (std::size_t j = 0; j < scores.size(); ++j)
+          for (std::size_t d = 0; d < width; ++d)
+            scores[j] += scale * static_cast<double>(q.row(first_row + i)[static_cast<std::size_t>(head) * width + d]) *
+                         keys[(static_cast<std::size_t>(first) + j) * width + d];
+        detail::weighted_mean(scores, values.data() + static_cast<std::size_t>(first) * width, dim, out.row(first_row + i) + head * dim);
+      }
+    }
+    first_row += chunk.count;
+  }
 }
 
 }  // namespace vernier::reference

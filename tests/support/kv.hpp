@@ -1,0 +1,41 @@
+// What the tests of the KV cache and of attention share: filling sequences with seeded keys and values.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "support/compare.hpp"
+#include "vernier/kv/append.hpp"
+
+namespace vernier::test {
+
+inline constexpr Precision kv_precisions[] = {Precision::f16, Precision::bf16, Precision::i8, Precision::e4m3, Precision::e5m2};
+
+/// Appends seeded keys and values for the chunk's positions, the same for the same seed and position however the positions are chunked.
+inline void fill(cpu::ThreadPool& pool, KvCache& cache, int layer, const KvChunk& chunk, unsigned seed, const RotaryView& rotary = {}) {
+  const int cols = cache.geometry().kv_heads * cache.geometry().head_dim;
+  std::vector<float> k, v;
+  for (int i = 0; i < chunk.count; ++i) {
+    const unsigned token = seed + static_cast<unsigned>(chunk.first + i) * 7919u;
+    const auto key = normal(static_cast<std::size_t>(cols), token), value = normal(static_cast<std::size_t>(cols), token + 1);
+    k.insert(k.end(), key.begin(), key.end());
+    v.insert(v.end(), value.begin(), value.end());
+  }
+  append(pool, cache, layer, {&chunk, 1}, {k.data(), chunk.count, cols}, {v.data(), chunk.count, cols}, rotary);
+}
+
+/// The message of the Error that f() throws; fails the test when it throws none.
+template <class F>
+std::string error_of(F&& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  ADD_FAILURE() << "no Error was thrown";
+  return "";
+}
+
+}  // namespace vernier::test
