@@ -149,7 +149,7 @@ class ToyTier : public TierModel {
 /// Token i is the character ' ' + i; two tokens are the halves of an 'é'.
 class ToyVocabulary : public Vocabulary {
  public:
-  std::string bytes(int id, bool) const override {
+  std::string bytes(int id) const override {
     if (id == 1) return "\xC3";
     if (id == 2) return "\xA9";
     return id == toy_end ? "" : std::string(1, static_cast<char>(' ' + id));

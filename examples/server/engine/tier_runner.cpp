@@ -228,7 +228,7 @@ void TierRunner::take_token(Answer& answer, float* logits) {
     end(answer, FinishReason::stop, answer.text.flush());
     return;
   }
-  token.bytes = vocabulary_.bytes(token.id, answer.generated == 1);
+  token.bytes = vocabulary_.bytes(token.id);
   AnswerText::Released released = answer.text.push(std::move(token));
   if (released.stopped) {
     end(answer, FinishReason::stop, std::move(released));

@@ -9,8 +9,8 @@ namespace vernier::serve {
 class Vocabulary {
  public:
   virtual ~Vocabulary() = default;
-  /// The bytes that token `id` contributes to a text; empty for control tokens. `first`: it starts an answer.
-  virtual std::string bytes(int id, bool first) const = 0;
+  /// The bytes that token `id` adds to a text that it continues; empty for control tokens and for ids that the vocabulary lacks.
+  virtual std::string bytes(int id) const = 0;
   /// Whether the token ends an answer (end of text, end of turn).
   virtual bool ends(int id) const = 0;
 };
