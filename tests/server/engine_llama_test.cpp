@@ -1,0 +1,156 @@
+// The engine over a real forward: a small random Llama at three tiers, each with its own KV precision. Each greedy answer must equal,
+// token for token, the one that the same request gets alone, through batching, chunking, forks and preemption.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "server/engine/llama_tier.hpp"
+#include "server/engine_support.hpp"
+#include "support/compare.hpp"
+#include "vernier/quant/quantize.hpp"
+
+namespace vernier::serve::test {
+namespace {
+
+using model::ModelConfig;
+
+ModelConfig small_config() {
+  ModelConfig c;
+  c.architecture = "llama";
+  c.layers = 2;
+  c.hidden = 64;
+  c.heads = 4;
+  c.kv_heads = 2;
+  c.head_dim = 16;
+  c.ffn = 96;
+  c.vocab = toy_vocabulary;
+  c.context = 192;
+  return c;
+}
+
+std::shared_ptr<const PackedMatrix> random_matrix(int n, int k, Precision precision, unsigned seed, float sigma) {
+  const std::vector<float> values = vernier::test::normal(static_cast<std::size_t>(n) * static_cast<std::size_t>(k), seed, sigma);
+  return std::make_shared<PackedMatrix>(quantize({values.data(), n, k}, default_format(precision)));
+}
+
+std::shared_ptr<const model::Weights> small_weights(Precision p) {
+  auto w = std::make_shared<model::Weights>();
+  const ModelConfig& c = w->config = small_config();
+  const std::vector<float> ones(static_cast<std::size_t>(c.hidden), 1.0f);
+  const auto linear = [&](int n, int k, unsigned seed) { return model::Linear{random_matrix(n, k, p, seed, 0.15f), {}}; };
+  w->embedding = random_matrix(c.vocab, c.hidden, Precision::f16, 1, 1.0f);
+  for (unsigned layer = 0; layer < 2; ++layer) {
+    const unsigned seed = 10 + 10 * layer;
+    w->layers.push_back({.attention_norm = ones,
+                         .q = linear(c.q_width(), c.hidden, seed),
+                         .k = linear(c.kv_width(), c.hidden, seed + 1),
+                         .v = linear(c.kv_width(), c.hidden, seed + 2),
+                         .q_norm = {},
+                         .k_norm = {},
+                         .o = linear(c.hidden, c.q_width(), seed + 3),
+                         .ffn_norm = ones,
+                         .gate = linear(c.ffn, c.hidden, seed + 4),
+                         .up = linear(c.ffn, c.hidden, seed + 5),
+                         .down = linear(c.hidden, c.ffn, seed + 6)});
+  }
+  w->final_norm = ones;
+  w->head = linear(c.vocab, c.hidden, 99);
+  return w;
+}
+
+struct SmallEngine {
+  SmallEngine(int threads, int pages, EngineConfig config)
+      : pool(threads), engine(tiers(pages), std::make_shared<ToyVocabulary>(), config) {}
+
+  std::vector<std::unique_ptr<TierModel>> tiers(int pages) {
+    std::vector<std::unique_ptr<TierModel>> out;
+    for (const auto& [weights, kv] :
+         {std::pair(Precision::nf4, Precision::e4m3), std::pair(Precision::i8, Precision::i8), std::pair(Precision::f16, Precision::f16)})
+      out.push_back(make_llama_tier(small_weights(weights), pool, {.kv = {.precision = kv, .page_tokens = 16}, .pages = pages}));
+    return out;
+  }
+
+  cpu::ThreadPool pool;
+  Engine engine;
+};
+
+// Prompts of many lengths, so that decode, small batches and prefill meet in one step.
+GenerationRequest small_request(int client) {
+  std::mt19937 random(static_cast<unsigned>(client) + 100);
+  GenerationRequest r{.prompt = toy_prompt(1 + static_cast<int>(random() % 90), static_cast<unsigned>(client)), .tier = client % 3};
+  r.max_tokens = 8 + static_cast<int>(random() % 30);
+  r.ignore_end = true;
+  r.sampling.temperature = 0;
+  r.logprobs = true;
+  if (client % 8 == 5) {
+    r.n = 2;
+    r.sampling.temperature = 0.8f;
+    r.sampling.seed = random();
+  }
+  return r;
+}
+
+struct Outcome {
+  std::vector<std::vector<int>> ids;  // by client, all answers of it one after the other
+  std::vector<std::vector<float>> logprobs;
+  std::uint64_t preemptions = 0;
+};
+
+Outcome run(SmallEngine& small, int clients, bool together) {
+  Outcome out;
+  std::vector<Listener> listeners(static_cast<std::size_t>(clients));
+  for (int i = 0; i < clients; ++i) {
+    Listener& listener = listeners[static_cast<std::size_t>(i)];
+    const Submitted s = small.engine.submit(small_request(i), listener.callback());
+    EXPECT_EQ(s.status, Submitted::Status::accepted) << s.message;
+    EXPECT_TRUE(together || listener.wait());
+    if (together && i % 6 == 3) {  // someone who leaves at once
+      Listener gone;
+      const Submitted leaver = small.engine.submit(small_request(i + 1), gone.callback());
+      small.engine.cancel(leaver.id);
+      EXPECT_TRUE(gone.wait());
+    }
+  }
+  for (int i = 0; i < clients; ++i) {
+    Listener& listener = listeners[static_cast<std::size_t>(i)];
+    EXPECT_TRUE(listener.wait());
+    out.ids.emplace_back();
+    out.logprobs.emplace_back();
+    for (int choice = 0; choice < small_request(i).n; ++choice) {
+      EXPECT_EQ(listener.answer(choice).finish, FinishReason::length) << listener.answer(choice).error;
+      for (const GeneratedToken& token : listener.answer(choice).tokens) {
+        out.ids.back().push_back(token.id);
+        out.logprobs.back().push_back(token.logprob);
+      }
+    }
+  }
+  EXPECT_EQ(small.engine.drain(std::chrono::seconds(30)), 0);
+  const EngineStats stats = small.engine.stats();
+  for (const TierStats& tier : stats.tiers) EXPECT_EQ(tier.pages_used, 0);
+  out.preemptions = stats.preemptions;
+  return out;
+}
+
+TEST(EngineLlama, AnswersAreTheSameAloneAndInACrowd) {
+  const int clients = 32;
+  SmallEngine quiet(1, 64, {.chunk_tokens = 256});
+  const Outcome single = run(quiet, clients, false);
+  EXPECT_EQ(single.preemptions, 0u);
+  for (const auto& ids : single.ids) EXPECT_GE(ids.size(), 8u);
+  EXPECT_NE(single.ids[0], single.ids[3]);
+
+  SmallEngine crowd(2, 64, {.chunk_tokens = 48});
+  const Outcome together = run(crowd, clients, true);
+  SmallEngine tight(2, 13, {.chunk_tokens = 32});  // little more than one sequence's pages
+  const Outcome preempted = run(tight, clients, true);
+  EXPECT_GT(preempted.preemptions, 0u);
+  for (std::size_t i = 0; i < clients; ++i) {
+    EXPECT_EQ(together.ids[i], single.ids[i]) << "client " << i;
+    EXPECT_EQ(together.logprobs[i], single.logprobs[i]) << "client " << i << ": not a bit may differ";
+    EXPECT_EQ(preempted.ids[i], single.ids[i]) << "client " << i;
+    EXPECT_EQ(preempted.logprobs[i], single.logprobs[i]) << "client " << i << ": not a bit may differ";
+  }
+}
+
+}  // namespace
+}  // namespace vernier::serve::test
