@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/io/blocks.hpp"
+#include "common/io/gguf_names.hpp"
 #include "common/io/names.hpp"
 #include "vernier/core/error.hpp"
 
@@ -15,28 +16,31 @@ namespace vernier::io {
 
 namespace {
 
-void check_tensors(const std::string& path, const model::ModelConfig& config, const std::vector<StoredTensor>& tensors) {
+// In messages tensors have the names that they have in the file.
+void check_tensors(const CheckpointParts& parts) {
+  const std::string& path = parts.path;
+  const model::ModelConfig& config = parts.config;
+  const std::vector<StoredTensor>& tensors = parts.tensors;
+  const auto shown = [&](const std::string& name) { return quoted(parts.gguf ? gguf_name(name) : name); };
   std::vector<model::TensorSpec> expected = model::expected_tensors(config);
   std::sort(expected.begin(), expected.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  const auto fail_extra = [&](const StoredTensor& tensor) {
+    fail(path, "the tensor ", shown(tensor.name), " is not part of a ", config.architecture, " model with ", config.layers, " layer(s)",
+         config.tied_embeddings ? " and tied embeddings" : "");
+  };
   std::size_t at = 0;
   for (const model::TensorSpec& spec : expected) {
-    if (at < tensors.size() && tensors[at].name < spec.name) {
-      fail(path, "the tensor ", quoted(tensors[at].name), " is not part of a ", config.architecture, " model with ", config.layers,
-           " layers", config.tied_embeddings ? " and tied embeddings" : "");
-    }
+    if (at < tensors.size() && tensors[at].name < spec.name) fail_extra(tensors[at]);
     if (at == tensors.size() || tensors[at].name != spec.name) {
-      fail(path, "the tensor ", quoted(spec.name), " (", spec.rows, " x ", spec.cols, ") is missing");
+      fail(path, "the tensor ", shown(spec.name), " (", spec.rows, " x ", spec.cols, ") is missing");
     }
     const StoredTensor& tensor = tensors[at++];
     if (tensor.rows != spec.rows || tensor.cols != spec.cols) {
-      fail(path, "the tensor ", quoted(tensor.name), " is ", tensor.rows, " x ", tensor.cols, ", expected ", spec.rows, " x ", spec.cols,
+      fail(path, "the tensor ", shown(tensor.name), " is ", tensor.rows, " x ", tensor.cols, ", expected ", spec.rows, " x ", spec.cols,
            " from the config");
     }
   }
-  if (at < tensors.size()) {
-    fail(path, "the tensor ", quoted(tensors[at].name), " is not part of a ", config.architecture, " model with ", config.layers,
-         " layers");
-  }
+  if (at < tensors.size()) fail_extra(tensors[at]);
 }
 
 // Where row `row` of the Hugging Face order lies in a file that interleaves the halves of each head.
@@ -50,7 +54,7 @@ int paired_row(int row, int head_dim) {
 Checkpoint::Checkpoint(CheckpointParts parts) : parts_(std::move(parts)) {
   std::sort(parts_.tensors.begin(), parts_.tensors.end(), [](const StoredTensor& a, const StoredTensor& b) { return a.name < b.name; });
   model::check(parts_.config, parts_.path);
-  check_tensors(parts_.path, parts_.config, parts_.tensors);
+  check_tensors(parts_);
   if (parts_.gguf) parts_.gguf->file().advise_streaming();
   for (const MappedFile& file : parts_.files) file.advise_streaming();
 }

@@ -1,11 +1,9 @@
 // A GGUF file as a checkpoint: architectures llama (which is also how Mistral is stored), qwen2 and qwen3.
-#include <array>
-#include <charconv>
 #include <cmath>
 #include <cstring>
-#include <utility>
 
 #include "common/io/checkpoint.hpp"
+#include "common/io/gguf_names.hpp"
 #include "common/io/names.hpp"
 #include "vernier/core/error.hpp"
 
@@ -133,39 +131,13 @@ ModelConfig read_config(const Gguf& file) {
   config.qk_norm = config.architecture == "qwen3";
   read_rope(keys, config);
   read_vocabulary(keys, config);
+  model::check(config, file.path(),
+               {.heads = keys.key("attention.head_count"),
+                .kv_heads = keys.key("attention.head_count_kv"),
+                .head_dim = keys.key("attention.key_length"),
+                .norm_eps = keys.key("attention.layer_norm_rms_epsilon"),
+                .rope = "rope_freqs.weight, "});
   return config;
-}
-
-constexpr std::array<std::pair<std::string_view, std::string_view>, 11> layer_names{{
-    {"attn_norm", "input_layernorm"},
-    {"attn_q", "self_attn.q_proj"},
-    {"attn_k", "self_attn.k_proj"},
-    {"attn_v", "self_attn.v_proj"},
-    {"attn_output", "self_attn.o_proj"},
-    {"attn_q_norm", "self_attn.q_norm"},
-    {"attn_k_norm", "self_attn.k_norm"},
-    {"ffn_norm", "post_attention_layernorm"},
-    {"ffn_gate", "mlp.gate_proj"},
-    {"ffn_up", "mlp.up_proj"},
-    {"ffn_down", "mlp.down_proj"},
-}};
-
-// "blk.3.attn_q.weight" -> "model.layers.3.self_attn.q_proj.weight"; what is not known keeps its name and is refused by that name.
-std::string hugging_face_name(std::string_view name) {
-  if (name == "token_embd.weight") return "model.embed_tokens.weight";
-  if (name == "output_norm.weight") return "model.norm.weight";
-  if (name == "output.weight") return "lm_head.weight";
-  if (!name.starts_with("blk.")) return std::string(name);
-  int layer = -1;
-  const char* end = name.data() + name.size();
-  const auto [after, error] = std::from_chars(name.data() + 4, end, layer);
-  const std::string_view rest(after, static_cast<std::size_t>(end - after));
-  const std::size_t dot = rest.rfind('.');
-  if (error != std::errc() || layer < 0 || rest.size() < 2 || rest[0] != '.' || dot == 0) return std::string(name);
-  for (const auto& [theirs, ours] : layer_names) {
-    if (rest.substr(1, dot - 1) == theirs) return concat("model.layers.", layer, ".", ours, rest.substr(dot));
-  }
-  return std::string(name);
 }
 
 StoredTensor stored(const Gguf& file, const GgufTensor& tensor, const ModelConfig& config) {

@@ -158,7 +158,13 @@ ModelConfig parse_folder_config(const std::string& file, std::string_view text) 
   config.bos = fields.integer_or("bos_token_id", -1, last, absent("bos_token_id") && family.bos <= last ? family.bos : -1);
   config.eos = fields.integers("eos_token_id", 0, last);
   if (absent("eos_token_id") && family.eos != -1 && family.eos <= last) config.eos = {family.eos};
-  model::check(config, file);
+  const char* rope = fields.has("rope_scaling") ? "rope_scaling." : "rope_parameters.";
+  model::check(config, file,
+               {.heads = "num_attention_heads",
+                .kv_heads = "num_key_value_heads",
+                .head_dim = "head_dim",
+                .norm_eps = "rms_norm_eps",
+                .rope = rope});
   return config;
 }
 

@@ -54,6 +54,7 @@ struct JsonDocument::Contents {
 
 JsonDocument::JsonDocument(std::string file, std::string_view text)
     : file_(std::move(file)), contents_(std::make_unique<Contents>(8 * text.size() + (1 << 20))) {
+  if (!is_utf8(text)) fail(file_, "is not UTF-8");
   json::parse_options options;
   options.max_depth = max_depth;
   json::storage_ptr storage(&contents_->memory);
@@ -69,8 +70,8 @@ JsonDocument::JsonDocument(std::string file, std::string_view text)
   } catch (const std::bad_alloc&) {
     fail(file_, "holds far more JSON values than a file of ", text.size(), " bytes should");
   }
-  if (error)
-    fail(file_, "is not valid JSON: ", error.message(), " in line ", line_of(text, used), " (at most ", max_depth, " levels are read)");
+  if (error == json::error::too_deep) fail(file_, "nests JSON values deeper than the ", max_depth, " levels that we read");
+  if (error) fail(file_, "is not valid JSON: ", error.message(), " in line ", line_of(text, used));
   if (!root.is_object()) fail(file_, "holds ", json_text(root), ", expected a JSON object");
   contents_->root = json::value(std::move(root), storage);
 }
@@ -87,6 +88,7 @@ std::string json_text(const json::value& value) {
     case json::kind::object: return "an object";
     case json::kind::array: return "an array";
     case json::kind::string: return quoted(std::string_view(value.get_string().data(), value.get_string().size()));
+    case json::kind::double_: return concat(value.get_double());
     default: return json::serialize(value);
   }
 }
@@ -101,7 +103,8 @@ const json::value* JsonFields::find(std::string_view name) const {
 
 void JsonFields::fail_field(std::string_view name, const std::string& expected) const {
   const json::value* value = find(name);
-  fail(file_, prefix_, name, " = ", value != nullptr ? json_text(*value) : "null", ", expected ", expected);
+  if (value == nullptr) fail(file_, "the field ", prefix_, name, " is missing, expected ", expected);
+  fail(file_, prefix_, name, " = ", json_text(*value), ", expected ", expected);
 }
 
 const json::value& JsonFields::require(std::string_view name) const {

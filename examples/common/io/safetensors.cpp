@@ -89,8 +89,9 @@ std::vector<StoredTensor> read_safetensors(const MappedFile& file) {
   if (file.size() < sizeof header) fail(path, "has ", file.size(), " bytes, expected a safetensors header of at least 8");
   std::memcpy(&header, file.bytes().data(), sizeof header);
   const std::uint64_t rest = file.size() - sizeof header;
-  if (header > rest || header > max_header || header < 2) {
-    fail(path, "states a header of ", header, " bytes, expected 2 to ", std::min(rest, max_header));
+  if (header > rest) fail(path, "states a header of ", header, " bytes, but only ", rest, " follow");
+  if (header > max_header || header < 2) {
+    fail(path, "states a header of ", header, " bytes, expected 2 to ", max_header);
   }
   const std::span<const std::byte> data = file.bytes().subspan(static_cast<std::size_t>(sizeof header + header));
   const char* text = reinterpret_cast<const char*>(file.bytes().data() + sizeof header);

@@ -9,57 +9,59 @@ namespace vernier::model {
 
 namespace {
 
-void check_range(const std::string& file, const char* field, int value, int largest) {
+void check_range(const std::string& file, const std::string& field, int value, int largest) {
   if (value < 1 || value > largest) fail(file, field, " = ", value, ", expected 1 to ", largest);
 }
 
-void check_positive(const std::string& file, const char* field, double value) {
+void check_positive(const std::string& file, const std::string& field, double value) {
   if (!(value > 0) || !std::isfinite(value)) fail(file, field, " = ", value, ", expected a finite number above 0");
 }
 
-void check_rope(const ModelConfig& config, const std::string& file) {
+void check_rope(const ModelConfig& config, const std::string& file, const std::string& prefix) {
   const Rope& rope = config.rope;
-  check_positive(file, "rope theta", rope.theta);
-  if (rope.kind == RopeKind::linear || rope.kind == RopeKind::llama3) check_positive(file, "rope scaling factor", rope.factor);
+  check_positive(file, prefix + "theta", rope.theta);
+  if (rope.kind == RopeKind::linear || rope.kind == RopeKind::llama3) check_positive(file, prefix + "factor", rope.factor);
   if (rope.kind == RopeKind::llama3) {
-    check_positive(file, "rope low_freq_factor", rope.low_freq_factor);
-    check_positive(file, "rope high_freq_factor", rope.high_freq_factor);
+    check_positive(file, prefix + "low_freq_factor", rope.low_freq_factor);
+    check_positive(file, prefix + "high_freq_factor", rope.high_freq_factor);
     if (!(rope.high_freq_factor > rope.low_freq_factor)) {
-      fail(file, "rope high_freq_factor = ", rope.high_freq_factor, ", expected more than low_freq_factor = ", rope.low_freq_factor);
+      fail(file, prefix, "high_freq_factor = ", rope.high_freq_factor, ", expected more than low_freq_factor = ", rope.low_freq_factor);
     }
-    check_range(file, "rope original context", rope.original_context, ConfigLimits::context);
+    check_range(file, prefix + "original context", rope.original_context, ConfigLimits::context);
   }
   if (rope.kind != RopeKind::explicit_factors) return;
   if (rope.factors.size() != static_cast<std::size_t>(config.head_dim / 2)) {
-    fail(file, "rope factors: ", rope.factors.size(), " of them, expected half of head_dim = ", config.head_dim);
+    fail(file, prefix, "factors: ", rope.factors.size(), " of them, expected half of head_dim = ", config.head_dim);
   }
-  for (const float factor : rope.factors) check_positive(file, "a rope factor", static_cast<double>(factor));
+  for (std::size_t i = 0; i < rope.factors.size(); ++i) {
+    check_positive(file, concat(prefix, "factor ", i), static_cast<double>(rope.factors[i]));
+  }
 }
 
-void check_token(const std::string& file, const char* field, int id, int vocab) {
+void check_token(const std::string& file, const std::string& field, int id, int vocab) {
   if (id < 0 || id >= vocab) fail(file, field, " = ", id, ", expected 0 to ", vocab - 1, " (the vocabulary has ", vocab, " tokens)");
 }
 
 }  // namespace
 
-void check(const ModelConfig& config, const std::string& file) {
+void check(const ModelConfig& config, const std::string& file, const FieldNames& names) {
   using Limits = ConfigLimits;
   check_range(file, "number of layers", config.layers, Limits::layers);
   check_range(file, "hidden size", config.hidden, Limits::hidden);
-  check_range(file, "number of heads", config.heads, Limits::heads);
-  check_range(file, "number of key-value heads", config.kv_heads, Limits::heads);
+  check_range(file, names.heads, config.heads, Limits::heads);
+  check_range(file, names.kv_heads, config.kv_heads, Limits::heads);
   check_range(file, "feed-forward size", config.ffn, Limits::ffn);
   check_range(file, "vocabulary size", config.vocab, Limits::vocab);
   check_range(file, "context length", config.context, Limits::context);
   if (config.head_dim < 8 || config.head_dim > Limits::head_dim || config.head_dim % 8 != 0) {
-    fail(file, "head size = ", config.head_dim, ", expected a multiple of 8 up to ", Limits::head_dim);
+    fail(file, names.head_dim, " = ", config.head_dim, ", expected a multiple of 8 up to ", Limits::head_dim);
   }
   if (config.heads % config.kv_heads != 0) {
-    fail(file, "number of heads = ", config.heads, ", expected a multiple of the number of key-value heads = ", config.kv_heads);
+    fail(file, names.heads, " = ", config.heads, ", expected a multiple of ", names.kv_heads, " = ", config.kv_heads);
   }
-  check_positive(file, "norm epsilon", static_cast<double>(config.norm_eps));
-  if (config.norm_eps >= 1) fail(file, "norm epsilon = ", config.norm_eps, ", expected less than 1");
-  check_rope(config, file);
+  check_positive(file, names.norm_eps, static_cast<double>(config.norm_eps));
+  if (config.norm_eps >= 1) fail(file, names.norm_eps, " = ", config.norm_eps, ", expected less than 1");
+  check_rope(config, file, names.rope);
   if (config.sliding_window < 0 || config.sliding_window > Limits::context) {
     fail(file, "sliding window = ", config.sliding_window, ", expected 0 (none) to ", Limits::context);
   }

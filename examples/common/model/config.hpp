@@ -54,8 +54,14 @@ struct ConfigLimits {
   static constexpr int layers = 1024, hidden = 1 << 18, heads = 4096, head_dim = 256, ffn = 1 << 20, vocab = 1 << 24, context = 1 << 30;
 };
 
+/// How a file calls the fields that check() may complain about.
+struct FieldNames {
+  std::string heads = "number of heads", kv_heads = "number of key-value heads", head_dim = "head size", norm_eps = "norm epsilon";
+  std::string rope = "rope ";  // put before the name of a field
+};
+
 /// Throws Error naming `file` when fields contradict each other or a number is not usable (zero, NaN, out of ConfigLimits).
-void check(const ModelConfig& config, const std::string& file);
+void check(const ModelConfig& config, const std::string& file, const FieldNames& names = {});
 
 /// A tensor that a model must have. Vectors have one row.
 struct TensorSpec {
