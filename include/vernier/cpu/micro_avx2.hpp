@@ -16,12 +16,11 @@
 VERNIER_TARGET_AVX2
 namespace vernier::cpu::avx2 {
 
-/// f(integral_constant<int, 0>) to f(integral_constant<int, N - 1>), unrolled in the source, so that arrays of vectors become registers.
-template <int N, class F>
-[[gnu::always_inline]] inline void unrolled(F&& f) {
-  [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) { (f(std::integral_constant<int, I>{}), ...); }
-  (std::make_integer_sequence<int, N>{});
-}
+/// Loops over registers are folds over a list of indices; micro_avx512.hpp says why.
+template <int... I>
+using Indices = std::integer_sequence<int, I...>;
+template <int N>
+inline constexpr auto indices = std::make_integer_sequence<int, N>{};
 
 [[gnu::always_inline]] inline __m256i load(const std::uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
 [[gnu::always_inline]] inline __m128i load_half(const std::uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
@@ -65,18 +64,47 @@ template <Precision P, int J, int V>
   }
 }
 
-/// y(t, rows from First on) of all tokens += sums * (scale * unit) for scale group `group`; the first group overwrites.
-template <int Width, int First, int Vectors>
-[[gnu::always_inline]] inline void add_group(const Tile& tile, int group, const __m256 (&sums)[Width][Vectors]) {
-  const float* scales = tile.scales + static_cast<std::ptrdiff_t>(group) * 32;
-  unrolled<Vectors>([&](auto v) __attribute__((always_inline)) {
-    __m256 scale = _mm256_set1_ps(tile.unit);
-    if (tile.scales != nullptr) scale = _mm256_mul_ps(scale, _mm256_loadu_ps(scales + First + v * 8));
-    unrolled<Width>([&](auto t) __attribute__((always_inline)) {
-      float* y = tile.y + t * 32 + First + v * 8;
-      _mm256_storeu_ps(y, group == 0 ? _mm256_mul_ps(sums[t][v], scale) : _mm256_fmadd_ps(sums[t][v], scale, _mm256_loadu_ps(y)));
-    });
-  });
+/// Float sums of Width tokens by 8 * Vectors rows, the first of which is row First of the panel.
+template <int Width, int Vectors, int First = 0>
+struct Sums {
+  __m256 of[Vectors][Width];
+
+  template <int... I>
+  [[gnu::always_inline]] void zero(Indices<I...>) {
+    ((of[I / Width][I % Width] = _mm256_setzero_ps()), ...);
+  }
+
+  /// += x(t) * w for every token t, w being rows 8 * v on.
+  template <int... T>
+  [[gnu::always_inline]] void add(int v, __m256 w, const float* x, Indices<T...>) {
+    ((of[v][T] = _mm256_fmadd_ps(_mm256_broadcast_ss(x + T), w, of[v][T])), ...);
+  }
+
+  /// y(t, :) += sums * (scale * unit) for scale group `group`; the first group overwrites.
+  template <int... I>
+  [[gnu::always_inline]] void store(const Tile& tile, int group, Indices<I...>) const {
+    const float* scales = tile.scales != nullptr ? tile.scales + static_cast<std::ptrdiff_t>(group) * 32 + First : nullptr;
+    (store_row(tile.y + (I % Width) * 32 + First + (I / Width) * 8, group == 0, of[I / Width][I % Width],
+               scales != nullptr ? _mm256_mul_ps(_mm256_set1_ps(tile.unit), _mm256_loadu_ps(scales + (I / Width) * 8))
+                                 : _mm256_set1_ps(tile.unit)),
+     ...);
+  }
+  [[gnu::always_inline]] static void store_row(float* y, bool first, __m256 sum, __m256 scale) {
+    _mm256_storeu_ps(y, first ? _mm256_mul_ps(sum, scale) : _mm256_fmadd_ps(sum, scale, _mm256_loadu_ps(y)));
+  }
+};
+
+/// Column J of one step.
+template <Precision P, int J, int Width>
+[[gnu::always_inline]] inline void add_column(Sums<Width, 4>& sums, const std::uint8_t* codes, const float* x) {
+  sums.add(0, decode<P, J, 0>(codes), x, indices<Width>);
+  sums.add(1, decode<P, J, 1>(codes), x, indices<Width>);
+  sums.add(2, decode<P, J, 2>(codes), x, indices<Width>);
+  sums.add(3, decode<P, J, 3>(codes), x, indices<Width>);
+}
+template <Precision P, int Width, int... J>
+[[gnu::always_inline]] inline void add_step(Sums<Width, 4>& sums, const std::uint8_t* codes, const float* x, Indices<J...>) {
+  (add_column<P, J>(sums, codes, x + J * Width), ...);
 }
 
 /// One tile in float.
@@ -87,19 +115,10 @@ inline void float_tile(const Tile& tile) {
   const std::uint8_t* codes = tile.codes;
   for (int begin = 0, group = 0; begin < tile.k; begin += tile.scale_group, ++group) {
     const int end = std::min(tile.k, begin + tile.scale_group);
-    __m256 sums[Width][4];
-    unrolled<Width * 4>([&](auto i) __attribute__((always_inline)) { sums[i / 4][i % 4] = _mm256_setzero_ps(); });
-    for (int k = begin; k < end; k += pack, codes += step_bytes, x += pack * Width) {
-      unrolled<pack>([&](auto j) __attribute__((always_inline)) {
-        unrolled<4>([&](auto v) __attribute__((always_inline)) {
-          const __m256 w = decode<P, j, v>(codes);
-          unrolled<Width>([&](auto t) __attribute__((always_inline)) {
-            sums[t][v] = _mm256_fmadd_ps(_mm256_broadcast_ss(x + j * Width + t), w, sums[t][v]);
-          });
-        });
-      });
-    }
-    add_group<Width, 0>(tile, group, sums);
+    Sums<Width, 4> sums;
+    sums.zero(indices<4 * Width>);
+    for (int k = begin; k < end; k += pack, codes += step_bytes, x += pack * Width) add_step<P>(sums, codes, x, indices<pack>);
+    sums.store(tile, group, indices<4 * Width>);
   }
 }
 
@@ -125,42 +144,69 @@ template <Precision P, int J>
   }
 }
 
+/// Integer sums of Width tokens by 16 rows over one activation group.
+template <int Width>
+struct Dots {
+  __m256i of[2][Width];
+
+  template <int... T>
+  [[gnu::always_inline]] void zero(Indices<T...>) {
+    ((of[0][T] = of[1][T] = _mm256_setzero_si256()), ...);
+  }
+
+  [[gnu::always_inline]] static __m256i dot(const Quads& w, const Quads& x) {
+    return _mm256_add_epi32(_mm256_madd_epi16(w.even, x.even), _mm256_madd_epi16(w.odd, x.odd));
+  }
+  [[gnu::always_inline]] static Quads broadcast(const std::int8_t* x) {
+    std::int32_t quad;
+    __builtin_memcpy(&quad, x, 4);
+    return split(_mm256_set1_epi32(quad));
+  }
+  [[gnu::always_inline]] void add_token(int t, const Quads& low, const Quads& high, const Quads& x) {
+    of[0][t] = _mm256_add_epi32(of[0][t], dot(low, x));
+    of[1][t] = _mm256_add_epi32(of[1][t], dot(high, x));
+  }
+
+  /// += the four products of each row for every token; x holds four codes of each.
+  template <int... T>
+  [[gnu::always_inline]] void add(const Quads& low, const Quads& high, const std::int8_t* x, Indices<T...>) {
+    (add_token(T, low, high, broadcast(x + 4 * T)), ...);
+  }
+
+  template <int First, int... T>
+  [[gnu::always_inline]] void add_to(Sums<Width, 2, First>& sums, const float* x_scales, Indices<T...>) const {
+    ((sums.of[0][T] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(of[0][T]), _mm256_broadcast_ss(x_scales + T), sums.of[0][T]),
+      sums.of[1][T] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(of[1][T]), _mm256_broadcast_ss(x_scales + T), sums.of[1][T])),
+     ...);
+  }
+};
+
+/// The columns of one step, four at a time.
+template <Precision P, int Width, int... J>
+[[gnu::always_inline]] inline void add_step(Dots<Width>& dots, const std::uint8_t* codes, const std::int8_t* x, Indices<J...>) {
+  constexpr int lane_bytes = CpuPanel::pack(P) * bits(P) / 8;
+  (dots.add(quads<P, J>(codes), quads<P, J>(codes + 8 * lane_bytes), x + J * Width * 4, indices<Width>), ...);
+}
+
 /// Rows First to First + 15 of one tile in int8. maddubs would saturate, so bytes are widened and multiplied as 16-bit pairs: exact.
 template <Precision P, int Width, int First>
-[[gnu::always_inline]] inline void int8_half(const Tile& tile) {
+inline void int8_half(const Tile& tile) {
   constexpr int pack = CpuPanel::pack(P), lane_bytes = pack * bits(P) / 8;
   const auto* x = static_cast<const std::int8_t*>(tile.x);
   const std::uint8_t* codes = tile.codes + First * lane_bytes;
   const float* x_scales = tile.x_scales;
   for (int begin = 0, group = 0; begin < tile.k; begin += tile.scale_group, ++group) {
     const int end = std::min(tile.k, begin + tile.scale_group);
-    __m256 sums[Width][2];
-    unrolled<Width>([&](auto t) __attribute__((always_inline)) { sums[t][0] = sums[t][1] = _mm256_setzero_ps(); });
+    Sums<Width, 2, First> sums;
+    sums.zero(indices<2 * Width>);
     for (int k0 = begin; k0 < end; k0 += activation_group, x_scales += Width) {
-      __m256i dots[Width][2];
-      unrolled<Width>([&](auto t) __attribute__((always_inline)) { dots[t][0] = dots[t][1] = _mm256_setzero_si256(); });
-      for (int k = k0; k < std::min(end, k0 + activation_group); k += pack, codes += 32 * lane_bytes, x += pack * Width) {
-        unrolled<pack / 4>([&](auto j) __attribute__((always_inline)) {
-          const Quads low = quads<P, j>(codes), high = quads<P, j>(codes + 8 * lane_bytes);
-          unrolled<Width>([&](auto t) __attribute__((always_inline)) {
-            std::int32_t quad;
-            __builtin_memcpy(&quad, x + (j * Width + t) * 4, 4);
-            const Quads value = split(_mm256_set1_epi32(quad));
-            const auto dot = [&](const Quads& w) __attribute__((always_inline)) {
-              return _mm256_add_epi32(_mm256_madd_epi16(w.even, value.even), _mm256_madd_epi16(w.odd, value.odd));
-            };
-            dots[t][0] = _mm256_add_epi32(dots[t][0], dot(low));
-            dots[t][1] = _mm256_add_epi32(dots[t][1], dot(high));
-          });
-        });
-      }
-      unrolled<Width>([&](auto t) __attribute__((always_inline)) {
-        const __m256 scale = _mm256_broadcast_ss(x_scales + t);
-        sums[t][0] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][0]), scale, sums[t][0]);
-        sums[t][1] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][1]), scale, sums[t][1]);
-      });
+      Dots<Width> dots;
+      dots.zero(indices<Width>);
+      for (int k = k0; k < std::min(end, k0 + activation_group); k += pack, codes += 32 * lane_bytes, x += pack * Width)
+        add_step<P>(dots, codes, x, indices<pack / 4>);
+      dots.add_to(sums, x_scales, indices<Width>);
     }
-    add_group<Width, First>(tile, group, sums);
+    sums.store(tile, group, indices<2 * Width>);
   }
 }
 
@@ -171,14 +217,16 @@ inline void int8_tile(const Tile& tile) {
   int8_half<P, Width, 16>(tile);
 }
 
+template <Precision P, int... I>
+[[gnu::always_inline]] inline void decode_step(const std::uint8_t* codes, float* out, Indices<I...>) {
+  (_mm256_storeu_ps(out + I * 8, decode<P, I / 4, I % 4>(codes)), ...);
+}
+
 /// The first `k` columns of a panel as an f32 panel, [k][32] floats in units of float_unit(P).
 template <Precision P>
 inline void decode_panel(const std::uint8_t* codes, int k, float* out) {
   constexpr int pack = CpuPanel::pack(P), step_bytes = 32 * pack * bits(P) / 8;
-  for (int k0 = 0; k0 < k; k0 += pack, codes += step_bytes, out += pack * 32)
-    unrolled<pack>([&](auto j) __attribute__((always_inline)) {
-      unrolled<4>([&](auto v) __attribute__((always_inline)) { _mm256_storeu_ps(out + j * 32 + v * 8, decode<P, j, v>(codes)); });
-    });
+  for (int k0 = 0; k0 < k; k0 += pack, codes += step_bytes, out += pack * 32) decode_step<P>(codes, out, indices<4 * pack>);
 }
 
 /// What the sums of float_tile<P> must be multiplied by: e4m3 is decoded as an f16 with another bias.

@@ -16,12 +16,12 @@
 VERNIER_TARGET_AVX512
 namespace vernier::cpu::avx512 {
 
-/// f(integral_constant<int, 0>) to f(integral_constant<int, N - 1>), unrolled in the source, so that arrays of vectors become registers.
-template <int N, class F>
-[[gnu::always_inline]] inline void unrolled(F&& f) {
-  [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) { (f(std::integral_constant<int, I>{}), ...); }
-  (std::make_integer_sequence<int, N>{});
-}
+/// A list of compile-time indices. Loops over registers are written as folds over one, because g++ keeps an array of vectors in registers
+/// only when every index is a constant from the start; generic lambdas would do it too, at many times the compile time.
+template <int... I>
+using Indices = std::integer_sequence<int, I...>;
+template <int N>
+inline constexpr auto indices = std::make_integer_sequence<int, N>{};
 
 /// One column of a panel: 32 weights before their scale.
 struct Column {
@@ -71,8 +71,9 @@ template <Precision P, int J>
     return from_e4m3(J == 0 ? _mm512_slli_epi16(words, 8) : words);
   } else if constexpr (P == Precision::i8) {
     const auto [low, high] = load_lanes(codes);
-    const auto byte = [&](__m512i v) __attribute__((always_inline)) { return _mm512_srai_epi32(_mm512_slli_epi32(v, 24 - 8 * J), 24); };
-    return {_mm512_cvtepi32_ps(byte(low)), _mm512_cvtepi32_ps(byte(high))};
+    constexpr int up = 24 - 8 * J;
+    return {_mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(low, up), 24)),
+            _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(high, up), 24))};
   } else {
     static_assert(P == Precision::nf4, "vernier::cpu::avx512::decode: no decoder for this precision; add one here");
     const auto [low, high] = load_lanes(codes);
@@ -82,18 +83,47 @@ template <Precision P, int J>
   }
 }
 
-/// y(t, :) of all tokens += sums * (scale * unit) for scale group `group`; the first group overwrites.
+/// Float sums of Width tokens by 32 rows.
 template <int Width>
-[[gnu::always_inline]] inline void add_group(const Tile& tile, int group, const __m512 (&sums)[Width][2]) {
-  const float* scales = tile.scales + static_cast<std::ptrdiff_t>(group) * 32;
-  unrolled<2>([&](auto half) __attribute__((always_inline)) {
-    __m512 scale = _mm512_set1_ps(tile.unit);
-    if (tile.scales != nullptr) scale = _mm512_mul_ps(scale, _mm512_loadu_ps(scales + half * 16));
-    unrolled<Width>([&](auto t) __attribute__((always_inline)) {
-      float* y = tile.y + t * 32 + half * 16;
-      _mm512_storeu_ps(y, group == 0 ? _mm512_mul_ps(sums[t][half], scale) : _mm512_fmadd_ps(sums[t][half], scale, _mm512_loadu_ps(y)));
-    });
-  });
+struct Sums {
+  __m512 of[Width][2];
+
+  template <int... T>
+  [[gnu::always_inline]] void zero(Indices<T...>) {
+    ((of[T][0] = of[T][1] = _mm512_setzero_ps()), ...);
+  }
+
+  /// += x(t) * w for every token t.
+  template <int... T>
+  [[gnu::always_inline]] void add(const Column& w, const float* x, Indices<T...>) {
+    ((add_product(of[T], w, _mm512_set1_ps(x[T]))), ...);
+  }
+  [[gnu::always_inline]] static void add_product(__m512 (&sum)[2], const Column& w, __m512 x) {
+    sum[0] = _mm512_fmadd_ps(x, w.low, sum[0]);
+    sum[1] = _mm512_fmadd_ps(x, w.high, sum[1]);
+  }
+
+  /// y(t, :) += sums * (scale * unit) for scale group `group`; the first group overwrites.
+  template <int... T>
+  [[gnu::always_inline]] void store(const Tile& tile, int group, Indices<T...>) const {
+    __m512 low = _mm512_set1_ps(tile.unit), high = low;
+    if (tile.scales != nullptr) {
+      const float* scales = tile.scales + static_cast<std::ptrdiff_t>(group) * 32;
+      low = _mm512_mul_ps(low, _mm512_loadu_ps(scales));
+      high = _mm512_mul_ps(high, _mm512_loadu_ps(scales + 16));
+    }
+    (store_row(tile.y + T * 32, group == 0, _mm512_mul_ps(of[T][0], low), of[T][0], low), ...);
+    (store_row(tile.y + T * 32 + 16, group == 0, _mm512_mul_ps(of[T][1], high), of[T][1], high), ...);
+  }
+  [[gnu::always_inline]] static void store_row(float* y, bool first, __m512 product, __m512 sum, __m512 scale) {
+    _mm512_storeu_ps(y, first ? product : _mm512_fmadd_ps(sum, scale, _mm512_loadu_ps(y)));
+  }
+};
+
+/// The columns of one step.
+template <Precision P, int Width, int... J>
+[[gnu::always_inline]] inline void add_step(Sums<Width>& sums, const std::uint8_t* codes, const float* x, Indices<J...>) {
+  (sums.add(decode<P, J>(codes), x + J * Width, indices<Width>), ...);
 }
 
 /// One tile in float.
@@ -104,19 +134,10 @@ inline void float_tile(const Tile& tile) {
   const std::uint8_t* codes = tile.codes;
   for (int begin = 0, group = 0; begin < tile.k; begin += tile.scale_group, ++group) {
     const int end = std::min(tile.k, begin + tile.scale_group);
-    __m512 sums[Width][2];
-    unrolled<Width>([&](auto t) __attribute__((always_inline)) { sums[t][0] = sums[t][1] = _mm512_setzero_ps(); });
-    for (int k = begin; k < end; k += pack, codes += step_bytes, x += pack * Width) {
-      unrolled<pack>([&](auto j) __attribute__((always_inline)) {
-        const Column w = decode<P, j>(codes);
-        unrolled<Width>([&](auto t) __attribute__((always_inline)) {
-          const __m512 value = _mm512_set1_ps(x[j * Width + t]);
-          sums[t][0] = _mm512_fmadd_ps(value, w.low, sums[t][0]);
-          sums[t][1] = _mm512_fmadd_ps(value, w.high, sums[t][1]);
-        });
-      });
-    }
-    add_group(tile, group, sums);
+    Sums<Width> sums;
+    sums.zero(indices<Width>);
+    for (int k = begin; k < end; k += pack, codes += step_bytes, x += pack * Width) add_step<P>(sums, codes, x, indices<pack>);
+    sums.store(tile, group, indices<Width>);
   }
 }
 
@@ -131,11 +152,49 @@ template <Precision P, int J>
     static_assert(P == Precision::nf4, "vernier::cpu::avx512::offset_codes: no integer codes for this precision; add them here");
     const __m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(nf4_offset_integers.data())));
     const __m512i nibble = _mm512_set1_epi8(0x0f);
-    const auto pick = [&](__m512i v) __attribute__((always_inline)) {
-      return _mm512_shuffle_epi8(table, _mm512_and_si512(J == 0 ? v : _mm512_srli_epi16(v, 4), nibble));
-    };
-    return {pick(low), pick(high)};
+    const __m512i low_index = J == 0 ? low : _mm512_srli_epi16(low, 4), high_index = J == 0 ? high : _mm512_srli_epi16(high, 4);
+    return {_mm512_shuffle_epi8(table, _mm512_and_si512(low_index, nibble)),
+            _mm512_shuffle_epi8(table, _mm512_and_si512(high_index, nibble))};
   }
+}
+
+/// Four bytes (four int8, or two bf16) in every lane.
+[[gnu::always_inline]] inline __m512i broadcast_word(const void* from) {
+  std::int32_t word;
+  __builtin_memcpy(&word, from, 4);
+  return _mm512_set1_epi32(word);
+}
+
+/// Integer sums of Width tokens by 32 rows over one activation group.
+template <int Width>
+struct Dots {
+  __m512i of[Width][2];
+
+  template <int... T>
+  [[gnu::always_inline]] void start(const std::int32_t* offsets, Indices<T...>) {
+    ((of[T][0] = of[T][1] = _mm512_set1_epi32(offsets[T])), ...);
+  }
+
+  /// += the four products of each row for every token; x holds four codes of each.
+  template <int... T>
+  [[gnu::always_inline]] void add(const Lanes& w, const std::int8_t* x, Indices<T...>) {
+    (add_product(of[T], w, broadcast_word(x + 4 * T)), ...);
+  }
+  [[gnu::always_inline]] static void add_product(__m512i (&dot)[2], const Lanes& w, __m512i x) {
+    dot[0] = _mm512_dpbusd_epi32(dot[0], w.low, x);
+    dot[1] = _mm512_dpbusd_epi32(dot[1], w.high, x);
+  }
+
+  template <int... T>
+  [[gnu::always_inline]] void add_to(Sums<Width>& sums, const float* x_scales, Indices<T...>) const {
+    (Sums<Width>::add_product(sums.of[T], {_mm512_cvtepi32_ps(of[T][0]), _mm512_cvtepi32_ps(of[T][1])}, _mm512_set1_ps(x_scales[T])), ...);
+  }
+};
+
+/// The columns of one step, four at a time.
+template <Precision P, int Width, int... J>
+[[gnu::always_inline]] inline void add_step(Dots<Width>& dots, const std::uint8_t* codes, const std::int8_t* x, Indices<J...>) {
+  (dots.add(offset_codes<P, J>(codes), x + J * Width * 4, indices<Width>), ...);
 }
 
 /// One tile in int8. Weights enter vpdpbusd unsigned, as code + 128; what that adds is in the offsets from which the sums start.
@@ -148,64 +207,48 @@ inline void int8_tile(const Tile& tile) {
   const std::int32_t* offsets = tile.x_offsets;
   for (int begin = 0, group = 0; begin < tile.k; begin += tile.scale_group, ++group) {
     const int end = std::min(tile.k, begin + tile.scale_group);
-    __m512 sums[Width][2];
-    unrolled<Width>([&](auto t) __attribute__((always_inline)) { sums[t][0] = sums[t][1] = _mm512_setzero_ps(); });
+    Sums<Width> sums;
+    sums.zero(indices<Width>);
     for (int k0 = begin; k0 < end; k0 += activation_group, x_scales += Width, offsets += Width) {
-      __m512i dots[Width][2];
-      unrolled<Width>([&](auto t) __attribute__((always_inline)) { dots[t][0] = dots[t][1] = _mm512_set1_epi32(offsets[t]); });
-      for (int k = k0; k < std::min(end, k0 + activation_group); k += pack, codes += step_bytes, x += pack * Width) {
-        unrolled<pack / 4>([&](auto j) __attribute__((always_inline)) {
-          const Lanes w = offset_codes<P, j>(codes);
-          unrolled<Width>([&](auto t) __attribute__((always_inline)) {
-            std::int32_t quad;
-            __builtin_memcpy(&quad, x + (j * Width + t) * 4, 4);
-            const __m512i value = _mm512_set1_epi32(quad);
-            dots[t][0] = _mm512_dpbusd_epi32(dots[t][0], w.low, value);
-            dots[t][1] = _mm512_dpbusd_epi32(dots[t][1], w.high, value);
-          });
-        });
-      }
-      unrolled<Width>([&](auto t) __attribute__((always_inline)) {
-        const __m512 scale = _mm512_set1_ps(x_scales[t]);
-        sums[t][0] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][0]), scale, sums[t][0]);
-        sums[t][1] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][1]), scale, sums[t][1]);
-      });
+      Dots<Width> dots;
+      dots.start(offsets, indices<Width>);
+      for (int k = k0; k < std::min(end, k0 + activation_group); k += pack, codes += step_bytes, x += pack * Width)
+        add_step<P>(dots, codes, x, indices<pack / 4>);
+      dots.add_to(sums, x_scales, indices<Width>);
     }
-    add_group(tile, group, sums);
+    sums.store(tile, group, indices<Width>);
   }
 }
 
-/// One tile of bf16 weights and activations, two columns at a time. vdpbf16ps rounds and flushes subnormals in its own way.
+/// += two columns of bf16 products for every token. vdpbf16ps rounds and flushes subnormals in its own way.
+template <int Width, int... T>
+[[gnu::always_inline]] inline void add_bf16(Sums<Width>& sums, const Lanes& w, const std::uint8_t* x, Indices<T...>) {
+  ((sums.of[T][0] = _mm512_dpbf16_ps(sums.of[T][0], (__m512bh)w.low, (__m512bh)broadcast_word(x + 4 * T)),
+    sums.of[T][1] = _mm512_dpbf16_ps(sums.of[T][1], (__m512bh)w.high, (__m512bh)broadcast_word(x + 4 * T))),
+   ...);
+}
+
+/// One tile of bf16 weights and activations.
 template <int Width>
 inline void bf16_tile(const Tile& tile) {
   const std::uint8_t* codes = tile.codes;
   const auto* x = static_cast<const std::uint8_t*>(tile.x);
-  __m512 sums[Width][2];
-  unrolled<Width>([&](auto t) __attribute__((always_inline)) { sums[t][0] = sums[t][1] = _mm512_setzero_ps(); });
-  for (int k = 0; k < tile.k; k += 2, codes += 128, x += 4 * Width) {
-    const auto [low, high] = load_lanes(codes);
-    const __m512bh w_low = (__m512bh)low, w_high = (__m512bh)high;
-    unrolled<Width>([&](auto t) __attribute__((always_inline)) {
-      std::int32_t pair;
-      __builtin_memcpy(&pair, x + t * 4, 4);
-      const __m512bh value = (__m512bh)_mm512_set1_epi32(pair);
-      sums[t][0] = _mm512_dpbf16_ps(sums[t][0], w_low, value);
-      sums[t][1] = _mm512_dpbf16_ps(sums[t][1], w_high, value);
-    });
-  }
-  add_group(tile, 0, sums);
+  Sums<Width> sums;
+  sums.zero(indices<Width>);
+  for (int k = 0; k < tile.k; k += 2, codes += 128, x += 4 * Width) add_bf16(sums, load_lanes(codes), x, indices<Width>);
+  sums.store(tile, 0, indices<Width>);
+}
+
+template <Precision P, int... J>
+[[gnu::always_inline]] inline void decode_step(const std::uint8_t* codes, float* out, Indices<J...>) {
+  ((_mm512_storeu_ps(out + J * 32, decode<P, J>(codes).low), _mm512_storeu_ps(out + J * 32 + 16, decode<P, J>(codes).high)), ...);
 }
 
 /// The first `k` columns of a panel as an f32 panel, [k][32] floats in units of float_unit(P).
 template <Precision P>
 inline void decode_panel(const std::uint8_t* codes, int k, float* out) {
   constexpr int pack = CpuPanel::pack(P), step_bytes = 32 * pack * bits(P) / 8;
-  for (int k0 = 0; k0 < k; k0 += pack, codes += step_bytes, out += pack * 32)
-    unrolled<pack>([&](auto j) __attribute__((always_inline)) {
-      const Column w = decode<P, j>(codes);
-      _mm512_storeu_ps(out + j * 32, w.low);
-      _mm512_storeu_ps(out + j * 32 + 16, w.high);
-    });
+  for (int k0 = 0; k0 < k; k0 += pack, codes += step_bytes, out += pack * 32) decode_step<P>(codes, out, indices<pack>);
 }
 
 /// What the sums of float_tile<P> must be multiplied by: e4m3 is decoded as an f16 with another bias.

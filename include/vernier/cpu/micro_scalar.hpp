@@ -62,26 +62,27 @@ inline void decode_panel(const std::uint8_t* codes, int k, float* out) {
 }
 
 /// One tile in float.
-template <Precision P, int Width>
+template <Precision P>
 inline void float_tile(const Tile& tile) {
   constexpr int pack = CpuPanel::pack(P), rows = CpuPanel::rows;
+  const int width = tile.width;
   const float* x = static_cast<const float*>(tile.x);
   const std::uint8_t* codes = tile.codes;
   float weights[pack * rows];
-  float sums[Width * rows];
-  std::fill_n(tile.y, Width * rows, 0.0f);
+  float sums[max_tile_width * rows];
+  std::fill_n(tile.y, width * rows, 0.0f);
   for (int begin = 0; begin < tile.k; begin += tile.scale_group) {
     const int end = std::min(tile.k, begin + tile.scale_group);
-    std::fill_n(sums, Width * rows, 0.0f);
+    std::fill_n(sums, width * rows, 0.0f);
     for (int k0 = begin; k0 < end; k0 += pack) {
       decode_panel<P>(codes, pack, weights);
       codes += pack * rows * bits(P) / 8;
-      for (int j = 0; j < pack; ++j, x += Width)
-        for (int t = 0; t < Width; ++t)
+      for (int j = 0; j < pack; ++j, x += width)
+        for (int t = 0; t < width; ++t)
           for (int row = 0; row < rows; ++row) sums[t * rows + row] += x[t] * weights[j * rows + row];
     }
     const float* scales = tile.scales != nullptr ? tile.scales + static_cast<std::ptrdiff_t>(begin / tile.scale_group) * rows : nullptr;
-    for (int i = 0; i < Width * rows; ++i) tile.y[i] += scales != nullptr ? sums[i] * (scales[i % rows] * tile.unit) : sums[i] * tile.unit;
+    for (int i = 0; i < width * rows; ++i) tile.y[i] += scales != nullptr ? sums[i] * (scales[i % rows] * tile.unit) : sums[i] * tile.unit;
   }
 }
 
@@ -93,29 +94,30 @@ inline int integer_code(const std::uint8_t* lane, int j) {
 }
 
 /// One tile in int8: exact sums per 32 columns, scaled and added in float.
-template <Precision P, int Width>
+template <Precision P>
 inline void int8_tile(const Tile& tile) {
   constexpr int pack = CpuPanel::pack(P), rows = CpuPanel::rows, lane_bytes = pack * bits(P) / 8;
-  float sums[Width * rows];
-  std::fill_n(tile.y, Width * rows, 0.0f);
+  const int width = tile.width;
+  float sums[max_tile_width * rows];
+  std::fill_n(tile.y, width * rows, 0.0f);
   for (int begin = 0; begin < tile.k; begin += tile.scale_group) {
     const int end = std::min(tile.k, begin + tile.scale_group);
-    std::fill_n(sums, Width * rows, 0.0f);
+    std::fill_n(sums, width * rows, 0.0f);
     for (int k0 = begin; k0 < end; k0 += activation_group) {
-      const float* x_scales = tile.x_scales + static_cast<std::ptrdiff_t>(k0 / activation_group) * Width;
-      for (int t = 0; t < Width; ++t)
+      const float* x_scales = tile.x_scales + static_cast<std::ptrdiff_t>(k0 / activation_group) * width;
+      for (int t = 0; t < width; ++t)
         for (int row = 0; row < rows; ++row) {
           int sum = 0;
           for (int k = k0; k < std::min(end, k0 + activation_group); ++k) {
             const std::uint8_t* lane = tile.codes + (static_cast<std::ptrdiff_t>(k / pack) * rows + row) * lane_bytes;
-            const auto* x = static_cast<const std::int8_t*>(tile.x) + (static_cast<std::ptrdiff_t>(k / 4) * Width + t) * 4;
+            const auto* x = static_cast<const std::int8_t*>(tile.x) + (static_cast<std::ptrdiff_t>(k / 4) * width + t) * 4;
             sum += integer_code<P>(lane, k % pack) * x[k % 4];
           }
           sums[t * rows + row] += static_cast<float>(sum) * x_scales[t];
         }
     }
     const float* scales = tile.scales + static_cast<std::ptrdiff_t>(begin / tile.scale_group) * rows;
-    for (int i = 0; i < Width * rows; ++i) tile.y[i] += sums[i] * (scales[i % rows] * tile.unit);
+    for (int i = 0; i < width * rows; ++i) tile.y[i] += sums[i] * (scales[i % rows] * tile.unit);
   }
 }
 

@@ -14,11 +14,14 @@ namespace vernier::cpu {
 /// Columns of K that share one activation scale when activations are int8. A power of two; scale groups of weights are multiples of it.
 inline constexpr int activation_group = 32;
 
-/// A tile of `width` tokens by the 32 rows of one panel. The width is the kernel's template parameter.
+inline constexpr int max_tile_width = 16;
+
+/// A tile of `width` tokens by the 32 rows of one panel. Vector kernels have the width as a template parameter too.
 ///
 /// Activations are interleaved by token: those of f32 as [k][width] floats, bf16 as [k / 2][width][2], int8 as [k / 4][width][4] codes.
 /// Sums run in ascending k as one chain of multiply-adds per (token, row) and scale group; group sums are then added in ascending order.
 struct Tile {
+  int width = 1;                            // tokens, at most max_tile_width
   const std::uint8_t* codes = nullptr;      // the panel, in CpuPanel order
   const float* scales = nullptr;            // [scale groups][32], null without scales
   int scale_group = 0;                      // columns per scale, a multiple of the pack; k when a row has one scale

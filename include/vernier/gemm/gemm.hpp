@@ -80,7 +80,7 @@ struct GemmJob {
       kernels->decode(tile.codes, tile.k, scratch);
       tile.codes = reinterpret_cast<const std::uint8_t*>(scratch);
     }
-    alignas(64) float sums[16 * CpuPanel::rows];
+    alignas(64) float sums[max_tile_width * CpuPanel::rows];
     tile.y = sums;
     for (int i = 0; i < tiles.count(); ++i) {
       tile.x = in_place() ? static_cast<const void*>(x.data) : workspace->activations.data() + tiles.offset(i) * element_bytes();
@@ -88,7 +88,8 @@ struct GemmJob {
         tile.x_scales = workspace->scales.data() + tiles.group_offset(i);
         tile.x_offsets = workspace->offsets.data() + tiles.group_offset(i);
       }
-      kernels->tile(tiles.width(i))(tile);
+      tile.width = tiles.width(i);
+      kernels->tile(tile.width)(tile);
       store(tiles.first(i), tiles.valid(i), sums);
     }
   }

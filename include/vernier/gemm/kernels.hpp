@@ -39,9 +39,9 @@ constexpr TileKernel tile_kernel() {
     return nullptr;
   } else if constexpr (C.isa == Isa::scalar) {
     if constexpr (C.multiply == Multiply::i8)
-      return scalar::int8_tile<p, Width>;
+      return scalar::int8_tile<p>;
     else
-      return scalar::float_tile<p, Width>;
+      return scalar::float_tile<p>;
 #if defined(__x86_64__)
   } else if constexpr (C.isa == Isa::avx2) {
     if constexpr (C.multiply == Multiply::i8)
