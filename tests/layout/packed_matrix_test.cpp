@@ -22,6 +22,8 @@ TEST(WeightFormat, TheFormatsAreThese) {
   for (const Precision p : all_precisions) EXPECT_EQ(why_unsupported(default_format(p)).empty(), p != Precision::f32) << name(p);
 }
 
+static_assert(check<default_format(Precision::nf4)>() && check<WeightFormat{Precision::i8, Scaling::group, 96}>());
+
 std::string refusal(int n, int k, WeightFormat f) {
   try {
     PackedMatrix(n, k, f);
@@ -48,7 +50,7 @@ TEST(PackedMatrix, RefusesWithTheReason) {
       {{Precision::e4m3, Scaling::block, 64}, "128 rows by 128 columns"},
       {{Precision::e5m2, Scaling::group, 64}, "fp8 is scaled per tensor"},
       {{Precision::nf4, Scaling::row, 0}, "nf4 is scaled per group of 64"},
-      {{Precision::nf4, Scaling::group, 128}, "nf4 is scaled per group of 64"},
+      {{Precision::nf4, Scaling::group, 128}, "nf4 groups are 64 columns"},
   };
   for (const auto& c : cases) EXPECT_NE(refusal(32, 64, c.format).find(c.words), std::string::npos) << refusal(32, 64, c.format);
   for (const int bad : {0, -1, PackedMatrix::max_extent + 1}) {

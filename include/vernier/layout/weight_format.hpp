@@ -51,32 +51,79 @@ constexpr WeightFormat default_format(Precision p) {
 
 /// Groups start on a multiple of this many columns, so that no vector of a kernel straddles two scales.
 inline constexpr int group_granularity = 32;
-inline constexpr int max_group = 65536;
+
+/// Groups and blocks are multiples of `granularity` columns, at most `most`.
+struct GroupLimits {
+  int granularity = group_granularity;
+  int most = 65536;
+};
+
+constexpr GroupLimits group_limits(Precision p) {
+  switch (p) {
+    case Precision::nf4: return {nf4::block, nf4::block};
+    case Precision::e4m3:
+    case Precision::e5m2: return {128, 128};
+    default: return {};
+  }
+}
+
+constexpr bool has_group(Scaling s) { return s == Scaling::group || s == Scaling::block; }
+
+/// Whether a precision is ever scaled so.
+constexpr bool takes(Precision p, Scaling s) {
+  switch (p) {
+    case Precision::f32: return false;
+    case Precision::f16:
+    case Precision::bf16: return s == Scaling::none;
+    case Precision::i8: return s == Scaling::row || s == Scaling::group || s == Scaling::tensor;
+    case Precision::e4m3:
+    case Precision::e5m2: return s == Scaling::row || s == Scaling::block || s == Scaling::tensor;
+    case Precision::nf4: return s == Scaling::group;
+  }
+  return false;
+}
 
 /// Why weights cannot be stored like this, with the remedy; empty when they can.
 constexpr std::string_view why_unsupported(const WeightFormat& f) {
-  const bool grouped = f.scaling == Scaling::group || f.scaling == Scaling::block;
-  if (!grouped && f.group != 0) return "this scaling has no group; set group to 0";
-  if (grouped && (f.group <= 0 || f.group > max_group || f.group % group_granularity != 0))
-    return "group must be a multiple of 32, from 32 to 65536";
-  switch (f.precision) {
-    case Precision::f32: return "weights are not kept in f32; use f16 or bf16";
-    case Precision::f16:
-    case Precision::bf16: return f.scaling == Scaling::none ? "" : "f16 and bf16 take no scale; use Scaling::none";
-    case Precision::i8: {
-      const bool known = f.scaling == Scaling::row || f.scaling == Scaling::group || f.scaling == Scaling::tensor;
-      return known ? "" : "i8 is scaled per row, per group of columns or per tensor";
+  if (f.precision == Precision::f32) return "weights are not kept in f32; use f16 or bf16";
+  if (!takes(f.precision, f.scaling)) {
+    switch (f.precision) {
+      case Precision::i8: return "i8 is scaled per row, per group of columns or per tensor";
+      case Precision::e4m3:
+      case Precision::e5m2: return "fp8 is scaled per tensor, per row or per 128x128 block";
+      case Precision::nf4: return "nf4 is scaled per group of 64 columns";
+      default: return "f16 and bf16 take no scale; use Scaling::none";
     }
-    case Precision::e4m3:
-    case Precision::e5m2: {
-      if (f.scaling == Scaling::block) return f.group == 128 ? "" : "fp8 blocks are 128 rows by 128 columns; set group to 128";
-      const bool known = f.scaling == Scaling::tensor || f.scaling == Scaling::row;
-      return known ? "" : "fp8 is scaled per tensor, per row or per 128x128 block";
-    }
-    case Precision::nf4:
-      return f.scaling == Scaling::group && f.group == nf4::block ? "" : "nf4 is scaled per group of 64 columns; set group to 64";
   }
-  return "unknown precision";
+  if (!has_group(f.scaling)) return f.group == 0 ? "" : "this scaling has no group; set group to 0";
+  const GroupLimits limits = group_limits(f.precision);
+  if (f.group > 0 && f.group % limits.granularity == 0 && f.group <= limits.most) return "";
+  switch (f.precision) {
+    case Precision::nf4: return "nf4 groups are 64 columns; set group to 64";
+    case Precision::i8: return "group must be a multiple of 32, from 32 to 65536";
+    default: return "fp8 blocks are 128 rows by 128 columns; set group to 128";
+  }
+}
+
+/// The compiler prints <group, granularity, most> beside the text.
+template <int Group, int Granularity, int Most>
+struct group_fits {
+  static_assert(Group > 0 && Group % Granularity == 0 && Group <= Most,
+                "vernier::WeightFormat: <group, granularity, most>: group must be a positive multiple of the granularity, at most most");
+  static constexpr bool holds = true;
+};
+
+/// Refuses, while compiling, a format that why_unsupported() refuses at run time.
+template <WeightFormat F>
+constexpr bool check() {
+  static_assert(takes(F.precision, F.scaling),
+                "vernier::WeightFormat: f16 and bf16 take no scale, i8 a scale per row, group or tensor, fp8 per row, tensor or 128x128 "
+                "block, nf4 per group of 64; f32 is no weight format");
+  static_assert(has_group(F.scaling) || F.group == 0, "vernier::WeightFormat: this scaling has no group; set group to 0");
+  if constexpr (has_group(F.scaling))
+    static_assert(group_fits<F.group, group_limits(F.precision).granularity, group_limits(F.precision).most>::holds,
+                  "vernier::WeightFormat: no such group");
+  return true;
 }
 
 /// For messages and reports, for example "i8/group=64".
