@@ -19,13 +19,13 @@ std::size_t slot_of(std::uint64_t key, std::size_t mask) {
 
 }  // namespace
 
-MergeTable::MergeTable(std::span<const Merge> merges) : slots_(std::bit_ceil(merges.size() * 2 + 2)) {
+MergeTable::MergeTable(std::span<const Merge> merges, std::span<const std::uint32_t> ranks) : slots_(std::bit_ceil(merges.size() * 2 + 2)) {
   const std::size_t mask = slots_.size() - 1;
-  for (std::size_t rank = 0; rank < merges.size(); ++rank) {
-    const std::uint64_t key = pair_key(merges[rank].left, merges[rank].right);
+  for (std::size_t i = 0; i < merges.size(); ++i) {
+    const std::uint64_t key = pair_key(merges[i].left, merges[i].right);
     std::size_t at = slot_of(key, mask);
     while (slots_[at].pair != key && slots_[at].entry.rank != none) at = (at + 1) & mask;
-    slots_[at] = {key, {static_cast<std::uint32_t>(rank), merges[rank].result}};
+    slots_[at] = {key, {ranks.empty() ? static_cast<std::uint32_t>(i) : ranks[i], merges[i].result}};
   }
 }
 

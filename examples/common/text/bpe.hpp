@@ -8,7 +8,8 @@
 
 namespace vernier::text {
 
-/// Two neighbouring tokens and the token that they become. A merge's rank is its place in the list.
+/// Two neighbouring tokens and the token that they become. The merge of the lowest rank comes first; mostly the rank is the place in a
+/// list.
 struct Merge {
   int left = 0, right = 0, result = 0;
 };
@@ -23,8 +24,9 @@ class MergeTable {
   };
 
   MergeTable() : MergeTable(std::span<const Merge>()) {}
-  /// Where a pair comes twice, the later one counts, as in Hugging Face's loader. Needs ids >= 0.
-  explicit MergeTable(std::span<const Merge> merges);
+  /// Where a pair comes twice, the later one counts, as in Hugging Face's loader. `ranks` has one for each merge; without it the rank is
+  /// the place in the list. Needs ids >= 0.
+  explicit MergeTable(std::span<const Merge> merges, std::span<const std::uint32_t> ranks = {});
 
   /// The merge of this pair; rank is `none` if there is none.
   Entry find(int left, int right) const;

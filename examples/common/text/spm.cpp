@@ -1,57 +1,64 @@
-// The merge loop of SentencePiece-style BPE: candidates in a heap, looked up by their text.
+// A merge for every way to cut a token in two that are tokens themselves, or single characters.
 #include "common/text/spm.hpp"
 
 #include <algorithm>
+#include <functional>
 
 #include "common/text/unicode.hpp"
 
 namespace vernier::text {
+namespace {
 
-void SpmMerger::consider(const ScoredVocabulary& vocabulary, std::string_view text, int left) {
-  if (left < 0) return;
-  const Symbol& symbol = symbols_[static_cast<std::size_t>(left)];
-  if (symbol.next < 0) return;
-  const std::uint32_t end = symbols_[static_cast<std::size_t>(symbol.next)].end;
-  if (end - symbol.begin > vocabulary.longest) return;
-  const auto found = vocabulary.tokens.find(text.substr(symbol.begin, end - symbol.begin));
-  if (found == vocabulary.tokens.end()) return;
-  heap_.push_back({found->second.score, left, end});
-  std::push_heap(heap_.begin(), heap_.end());
-}
+/// Ids of characters, those that are no tokens included.
+class Parts {
+ public:
+  Parts(std::size_t first, const std::unordered_map<std::string_view, int>& known) : first_(first), known_(known) {}
 
-const std::vector<SpmMerger::Token>& SpmMerger::merge(const ScoredVocabulary& vocabulary, std::string_view text) {
-  symbols_.clear();
-  heap_.clear();
-  tokens_.clear();
-  for (std::uint32_t at = 0; at < text.size();) {
-    const std::uint32_t end = at + utf8_at(text, at).bytes;
-    const int index = static_cast<int>(symbols_.size());
-    symbols_.push_back({at, end, index - 1, end < text.size() ? index + 1 : -1});
-    at = end;
+  /// The id of a part of a token; -1 if no symbol can be spelled so.
+  int id(std::string_view text) {
+    if (const auto found = known_.find(text); found != known_.end()) return found->second;
+    if (utf8_at(text, 0).bytes != text.size()) return -1;
+    const auto [found, fresh] = characters_.emplace(std::string(text), static_cast<int>(first_ + order_.size()));
+    if (fresh) order_.push_back(found->first);
+    return found->second;
   }
-  for (int i = 0; i < static_cast<int>(symbols_.size()); ++i) consider(vocabulary, text, i);
-  while (!heap_.empty()) {
-    const Candidate top = heap_.front();
-    std::pop_heap(heap_.begin(), heap_.end());
-    heap_.pop_back();
-    Symbol& left = symbols_[static_cast<std::size_t>(top.left)];
-    // A symbol that was merged away is empty; one whose neighbour has changed no longer ends where the candidate says.
-    if (left.begin == left.end || left.next < 0) continue;
-    Symbol& right = symbols_[static_cast<std::size_t>(left.next)];
-    if (right.end != top.end) continue;
-    left.end = right.end;
-    right.begin = right.end;
-    left.next = right.next;
-    if (left.next >= 0) symbols_[static_cast<std::size_t>(left.next)].previous = top.left;
-    consider(vocabulary, text, left.previous);
-    consider(vocabulary, text, top.left);
+
+  std::vector<std::string> characters() && { return std::move(order_); }
+
+ private:
+  std::size_t first_;
+  const std::unordered_map<std::string_view, int>& known_;
+  std::unordered_map<std::string, int> characters_;
+  std::vector<std::string> order_;
+};
+
+}  // namespace
+
+ScoredMerges merges_from_scores(const std::vector<std::string>& pieces, const std::vector<bool>& in_model, const std::vector<float>& scores,
+                                const std::unordered_map<std::string_view, int>& known) {
+  std::vector<float> order;
+  for (std::size_t id = 0; id < pieces.size(); ++id)
+    if (in_model[id]) order.push_back(scores[id]);
+  std::sort(order.begin(), order.end(), std::greater<>());
+  order.erase(std::unique(order.begin(), order.end()), order.end());
+
+  ScoredMerges out;
+  Parts parts(pieces.size(), known);
+  for (std::size_t id = 0; id < pieces.size(); ++id) {
+    if (!in_model[id]) continue;
+    const std::string_view piece = pieces[id];
+    const auto rank = std::lower_bound(order.begin(), order.end(), scores[id], std::greater<>()) - order.begin();
+    for (std::size_t at = 0; at < piece.size();) {
+      at += utf8_at(piece, at).bytes;
+      if (at == piece.size()) break;
+      const int left = parts.id(piece.substr(0, at)), right = parts.id(piece.substr(at));
+      if (left < 0 || right < 0) continue;
+      out.merges.push_back({left, right, static_cast<int>(id)});
+      out.ranks.push_back(static_cast<std::uint32_t>(rank));
+    }
   }
-  for (int at = symbols_.empty() ? -1 : 0; at >= 0; at = symbols_[static_cast<std::size_t>(at)].next) {
-    const Symbol& symbol = symbols_[static_cast<std::size_t>(at)];
-    const auto found = vocabulary.tokens.find(text.substr(symbol.begin, symbol.end - symbol.begin));
-    tokens_.push_back({found == vocabulary.tokens.end() ? -1 : found->second.id, symbol.begin, symbol.end});
-  }
-  return tokens_;
+  out.part_characters = std::move(parts).characters();
+  return out;
 }
 
 }  // namespace vernier::text

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/text/spm.hpp"
 #include "common/text/tokenizer_impl.hpp"
 #include "vernier/core/error.hpp"
 
@@ -21,6 +22,12 @@ std::string with_spaces(std::string_view piece, std::string_view mark) {
     at += space ? mark.size() : 1;
   }
   return out;
+}
+
+bool has_mark_inside(std::string_view piece, std::string_view mark) {
+  for (std::size_t at = piece.find(mark, 1); at != std::string_view::npos; at = piece.find(mark, at + 1))
+    if (at < mark.size() || piece.substr(at - mark.size(), mark.size()) != mark) return true;
+  return false;
 }
 
 /// The value of "<0x0A>", or -1.
@@ -58,7 +65,9 @@ Tokenizer::Impl::Impl(TokenizerSpec spec_) : spec(std::move(spec_)), merges(spec
   byte_ids.fill(-1);
   bytes.resize(spec.pieces.size());
   by_piece.reserve(spec.pieces.size());
+  mark_starts_words = !spec.byte_level && !spec.metaspace.mark.empty();
   for (std::size_t id = 0; id < spec.pieces.size(); ++id) index_token(static_cast<int>(id));
+  if (!spec.scores.empty()) index_scores();
   added = AddedTokens(normalized_tokens(spec, false));
   added_normalized = AddedTokens(normalized_tokens(spec, true));
   for (const int id : {spec.eos, spec.eot})
@@ -90,15 +99,20 @@ void Tokenizer::Impl::index_token(int id) {
     decoded = verbatim && kind != TokenKind::user_defined ? piece : with_spaces(piece, spec.metaspace.mark);
   }
   if (!spec.in_model[at]) return;
-  if (!spec.scores.empty()) {
-    scored.tokens.emplace(piece, ScoredVocabulary::Entry{id, spec.scores[at]});
-    scored.longest = std::max(scored.longest, piece.size());
-  } else if (!spec.byte_level) {
+  if (!spec.byte_level) {
     model.emplace(piece, id);
+    mark_starts_words = mark_starts_words && !has_mark_inside(piece, spec.metaspace.mark);
   } else if (spec.ignore_merges) {
     model.emplace(decoded, id);
   }
   if (spec.byte_level && decoded.size() == 1) byte_ids[static_cast<unsigned char>(decoded[0])] = id;
+}
+
+void Tokenizer::Impl::index_scores() {
+  ScoredMerges scored = merges_from_scores(spec.pieces, spec.in_model, spec.scores, model);
+  merges = MergeTable(scored.merges, scored.ranks);
+  part_characters = std::move(scored.part_characters);
+  for (std::size_t i = 0; i < part_characters.size(); ++i) model.emplace(part_characters[i], static_cast<int>(bytes.size() + i));
 }
 
 std::vector<int> Tokenizer::encode(std::string_view text, EncodeOptions options, EncodeReport* report) const {

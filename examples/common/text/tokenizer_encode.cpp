@@ -57,7 +57,6 @@ class Encoder {
       changed += text;
       text = changed;
     }
-    if (!spec_.scores.empty()) return encode_scored(text);
     split_words(text, {0, text.size()}, spec_.split, words_, scratch_);
     for (const TextRange word : words_) encode_word(text.substr(word.begin, word.end - word.begin));
   }
@@ -82,14 +81,45 @@ class Encoder {
       if (found != impl_.model.end()) return out_.push_back(found->second);
     }
     symbols_.clear();
-    unknown_pending_ = false;
     for (std::size_t at = 0; at < word.size();) {
+      // Where no merge can cross, the word is done in parts: the same ids from a heap that stays small.
+      if (impl_.mark_starts_words && !symbols_.empty() && starts_word(word, at)) merge_symbols();
       const std::size_t length = spec_.byte_level ? 1 : utf8_at(word, at).bytes;
       add_character(word.substr(at, length));
       at += length;
     }
     flush_unknown();
+    merge_symbols();
+  }
+
+  bool starts_word(std::string_view word, std::size_t at) const {
+    const std::string_view mark = spec_.metaspace.mark;
+    return word.substr(at, mark.size()) == mark && (at < mark.size() || word.substr(at - mark.size(), mark.size()) != mark);
+  }
+
+  void merge_symbols() {
+    const std::size_t begin = out_.size();
     merger_.merge(impl_.merges, symbols_, out_);
+    symbols_.clear();
+    if (!impl_.part_characters.empty()) spell_out_parts(begin);
+  }
+
+  /// Characters that could have merged but did not, and are no tokens, become their bytes.
+  void spell_out_parts(std::size_t begin) {
+    const auto is_part = [this](int id) { return id >= static_cast<int>(impl_.bytes.size()); };
+    if (std::none_of(out_.begin() + static_cast<std::ptrdiff_t>(begin), out_.end(), is_part)) return;
+    const std::vector<int> merged(out_.begin() + static_cast<std::ptrdiff_t>(begin), out_.end());
+    out_.resize(begin);
+    for (const int id : merged) {
+      if (!is_part(id)) {
+        out_.push_back(id);
+        continue;
+      }
+      add_missing(impl_.part_characters[static_cast<std::size_t>(id) - impl_.bytes.size()]);
+      flush_unknown();
+      out_.insert(out_.end(), symbols_.begin(), symbols_.end());
+      symbols_.clear();
+    }
   }
 
   void add_character(std::string_view character) {
@@ -99,6 +129,11 @@ class Encoder {
     }
     const auto found = impl_.model.find(character);
     if (found != impl_.model.end()) return add_symbol(found->second);
+    add_missing(character);
+  }
+
+  /// A character that is no token: its bytes, or the unknown token, or nothing.
+  void add_missing(std::string_view character) {
     if (!spec_.byte_fallback || !has_bytes(character)) return add_unknown(character.size());
     for (const char byte : character) add_symbol(impl_.byte_ids[static_cast<unsigned char>(byte)]);
   }
@@ -126,20 +161,6 @@ class Encoder {
     unknown_pending_ = false;
   }
 
-  void encode_scored(std::string_view text) {
-    for (const SpmMerger::Token token : spm_.merge(impl_.scored, text)) {
-      const std::string_view spelled = text.substr(token.begin, token.end - token.begin);
-      if (token.id >= 0)
-        out_.push_back(token.id);
-      else if (has_bytes(spelled))
-        for (const char byte : spelled) out_.push_back(impl_.byte_ids[static_cast<unsigned char>(byte)]);
-      else if (spec_.unknown >= 0)
-        out_.push_back(spec_.unknown);
-      else
-        dropped_ += spelled.size();
-    }
-  }
-
   const Tokenizer::Impl& impl_;
   const TokenizerSpec& spec_;
   std::vector<int>& out_;
@@ -148,7 +169,6 @@ class Encoder {
   std::vector<int> symbols_;
   std::vector<TextRange> words_, scratch_;
   BpeMerger merger_;
-  SpmMerger spm_;
 };
 
 }  // namespace

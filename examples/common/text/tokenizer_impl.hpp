@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "common/text/bpe.hpp"
-#include "common/text/spm.hpp"
 #include "common/text/tokenizer.hpp"
 #include "common/text/tokenizer_added.hpp"
 #include "common/text/tokenizer_spec.hpp"
@@ -30,13 +29,15 @@ struct Tokenizer::Impl {
   std::vector<std::string> bytes;                      // by id: what decoding appends
   std::unordered_map<std::string_view, int> by_piece;  // every token, by its spelling
   std::unordered_map<std::string_view, int> model;     // what merging knows, by bytes (byte-level) or spelling; empty if not needed
-  ScoredVocabulary scored;                             // with spec.scores
+  std::vector<std::string> part_characters;            // spelling of the ids from bytes.size() on; see spm.hpp
+  bool mark_starts_words = false;                      // no token has a U+2581 after another character: no merge crosses such a place
   std::array<int, 256> byte_ids;                       // the token of each byte, -1 if there is none
   MergeTable merges;
   AddedTokens added, added_normalized;
 
  private:
   void index_token(int id);
+  void index_scores();
 };
 
 /// Appends the ids of `text`; specials are found inside `trusted` only. Returns the number of bytes that had to be dropped.
