@@ -78,7 +78,8 @@ def make(name, model_class, config, dtype, shard):
             tensor.copy_(1 + 0.1 * torch.randn_like(tensor) if "norm" in key else 0.15 * torch.randn_like(tensor))
             tensor.copy_(tensor.to(torch.float16 if dtype == torch.float32 else dtype).float())  # exact in the f16 tier
     model.to(dtype).save_pretrained(folder, **({"max_shard_size": shard} if shard else {}))
-    model.float()
+    # Loaded afresh: .to() has rounded the rotary frequencies of this one as well.
+    model = model_class.from_pretrained(folder, dtype=torch.float32).eval()
     ids = torch.randint(3, config.vocab_size, (1, 48))
     with torch.no_grad():
         logits = model(ids, past_key_values=HalfCache(), use_cache=True).logits[0].numpy().astype(np.float32)

@@ -73,11 +73,11 @@ class TinyModel {
 
 /// Weights are exact in f16 and keys and values are rounded to f16 on both sides, so only the order of float sums differs, and where that
 /// moves a cached value over a rounding border, one unit of f16 in that value. A logit sums `hidden` products of values of size one,
-/// each of which a cached value enters with a weight below one; we allow one unit of f16, 2^-10, of the largest logit in all.
+/// each of which a cached value enters with a weight below one; we allow one rounding of f16, 2^-11, of the largest logit in all.
 double bound(const std::vector<float>& expected) {
   double largest = 0;
   for (float x : expected) largest = std::max(largest, std::abs(static_cast<double>(x)));
-  return largest * 0x1p-10;
+  return largest * 0x1p-11;
 }
 
 class TinyModels : public testing::TestWithParam<const char*> {};
