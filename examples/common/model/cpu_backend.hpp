@@ -10,6 +10,7 @@
 #include "vernier/core/matrix_view.hpp"
 #include "vernier/cpu/parallel.hpp"
 #include "vernier/gemm/gemm.hpp"
+#include "vernier/gemm/precompiled.hpp"
 #include "vernier/kv/append.hpp"
 #include "vernier/kv/cache.hpp"
 #include "vernier/ops/elementwise.hpp"

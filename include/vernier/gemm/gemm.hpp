@@ -109,7 +109,7 @@ struct GemmJob {
   }
 };
 
-template <class T>
+template <RuleTable Table, class T>
 GemmJob<T> prepare(ThreadPool& pool, MatrixView<const T> x, const PackedView& w, GemmWorkspace& workspace, const GemmOptions& options) {
   constexpr std::string_view where = "vernier::cpu::gemm";
   const Precision p = w.format.precision;
@@ -121,7 +121,7 @@ GemmJob<T> prepare(ThreadPool& pool, MatrixView<const T> x, const PackedView& w,
          " weights; use Multiply::f32, which takes every format");
   const bool lacks_bf16 = options.multiply == Multiply::bf16 && options.isa == Isa::avx512 && !features().avx512_bf16;
   const Isa isa = lacks_bf16 ? Isa::avx2 : options.isa;
-  const KernelSet* kernels = GemmRouter<DefaultGemmTable>::route({isa, p, options.multiply}, x.rows);
+  const KernelSet* kernels = GemmRouter<Table>::route({isa, p, options.multiply}, x.rows);
   expect(kernels != nullptr, where, "the routing table has no rule for ", name(isa), ", ", name(p), ", ", name(options.multiply));
   const TokenTiles tiles{x.rows, kernels->config.tile_m, round_up(w.k, activation_group)};
   workspace.reserve(tiles, pool.size(), options.multiply == Multiply::i8, kernels->decode != nullptr);
@@ -135,15 +135,16 @@ GemmJob<T> prepare(ThreadPool& pool, MatrixView<const T> x, const PackedView& w,
 /// Every y(token, row) is the same to the last bit whatever else is in the batch and however many threads run: its sum depends on k and on
 /// the instruction set alone. NaN and infinity in x reach y (through int8, both as NaN). Views must stay valid during the call; y must
 /// not overlap x. One call at a time per pool and workspace; nothing is allocated once the workspace has seen a problem of this size.
-/// Throws Error, before anything is written, when shapes do not match or the multiply does not suit the weights.
-template <class X, Epilogue E = Identity>
+/// Table holds the kernels to choose from; gemm<MyTable>(...) brings your own. Throws Error, before anything is written, when shapes do not
+/// match or the multiply does not suit the weights.
+template <RuleTable Table = DefaultGemmTable, class X, Epilogue E = Identity>
 requires Activation<std::remove_const_t<X>>
 void gemm(ThreadPool& pool, MatrixView<X> x, const PackedView& w, MatrixView<float> y, GemmWorkspace& workspace,
           const GemmOptions& options = {}, const E& epilogue = {}) {
   using T = std::remove_const_t<X>;
   expect(y.rows == x.rows && y.cols == w.n, "vernier::cpu::gemm", "y is ", y.rows, " x ", y.cols, ", expected m x n = ", x.rows, " x ",
          w.n);
-  const detail::GemmJob<T> job = detail::prepare<T>(pool, x, w, workspace, options);
+  const detail::GemmJob<T> job = detail::prepare<Table, T>(pool, x, w, workspace, options);
   if (x.rows == 0) return;
   const auto store = [&](int col, int first, int tokens, const float* sums) {
     const int cols = std::min(CpuPanel::rows, w.n - col);

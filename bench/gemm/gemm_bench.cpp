@@ -1,0 +1,147 @@
+// gemm_bench [--weights f16,nf4/i8,...] [--m 1,8,512] [--n 4096] [--k 4096] [--threads 2] [--isa avx512] [--mib 512] [--reps 7]
+//
+// Times cpu::gemm() on a chain of matrices that together take --mib MiB, so that each is read cold from memory, and prints GB/s of
+// weights, GFLOP/s and the share of the limit measured just before: memory for m < 9, arithmetic otherwise. Best of --reps, as
+// the limits are the best of some: other processes only ever take away.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "gemm/limits.hpp"
+#include "vernier/gemm/gemm.hpp"
+#include "vernier/gemm/precompiled.hpp"
+
+namespace {
+
+using namespace vernier;
+
+struct Settings {
+  std::vector<std::string> weights{"f16", "bf16", "bf16/bf16", "i8", "i8/i8", "e4m3", "e5m2", "nf4", "nf4/i8"};
+  std::vector<int> m{1, 4, 8, 16, 32, 512};
+  int n = 4096, k = 4096, threads = 2, mib = 512, reps = 7;
+  cpu::Isa isa = cpu::selected_isa();
+};
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts{""};
+  for (char c : text) {
+    if (c == ',')
+      parts.emplace_back();
+    else
+      parts.back().push_back(c);
+  }
+  return parts;
+}
+
+Settings parse(int argc, char** argv) {
+  Settings s;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string flag = argv[i], value = argv[i + 1];
+    if (flag == "--weights")
+      s.weights = split(value);
+    else if (flag == "--m") {
+      s.m.clear();
+      for (const std::string& part : split(value)) s.m.push_back(std::stoi(part));
+    } else if (flag == "--n")
+      s.n = std::stoi(value);
+    else if (flag == "--k")
+      s.k = std::stoi(value);
+    else if (flag == "--threads")
+      s.threads = std::stoi(value);
+    else if (flag == "--mib")
+      s.mib = std::stoi(value);
+    else if (flag == "--reps")
+      s.reps = std::stoi(value);
+    else if (flag == "--isa")
+      s.isa = cpu::choose_isa(cpu::features().isa, value);
+    else
+      fail("bench.gemm", "unknown flag ", flag);
+  }
+  return s;
+}
+
+/// Codes without NaN or infinity and of ordinary size, written by the threads that will read them.
+PackedMatrix random_matrix(cpu::ThreadPool& pool, int n, int k, Precision p, unsigned seed) {
+  PackedMatrix w(n, k, default_format(p));
+  const CpuPanel panel = w.panel();
+  pool.for_ranges(panel.panels(), [&](std::int64_t begin, std::int64_t end) {
+    std::uint32_t state = seed + static_cast<std::uint32_t>(begin);
+    for (std::size_t i = static_cast<std::size_t>(begin) * panel.panel_bytes(); i < static_cast<std::size_t>(end) * panel.panel_bytes();
+         ++i) {
+      state = state * 1664525u + 1013904223u;
+      std::uint8_t byte = static_cast<std::uint8_t>(state >> 24);
+      if (p != Precision::i8 && p != Precision::nf4 && (bits(p) == 8 || i % 2 == 1)) byte = (byte & 0x83) | 0x38;  // about one
+      if (p == Precision::i8 && byte == 0x80) byte = 0;
+      w.codes()[i] = byte;
+    }
+  });
+  for (int i = 0; i < panel.panels() * w.scale_groups() * CpuPanel::rows; ++i) w.scales()[i] = 0.01f;
+  return w;
+}
+
+struct Limits {
+  double bandwidth, fma, int8, bf16;
+};
+
+Limits measure_limits(cpu::ThreadPool& pool, const Settings& s) {
+  static std::vector<std::uint8_t> memory(std::size_t{256} << 20, 1);
+  double read = 0;
+  for (int i = 0; i < 5; ++i) read = std::max(read, bench::read_bandwidth(pool, memory.data(), memory.size()));
+  return {read, bench::fma_peak(pool, s.isa), bench::int8_peak(pool, s.isa), bench::bf16_peak(pool, s.isa)};
+}
+
+void run(cpu::ThreadPool& pool, const Settings& s, const std::string& spec) {
+  const std::size_t slash = spec.find('/');
+  const auto p = parse_precision(spec.substr(0, slash));
+  expect(p.has_value(), "bench.gemm", "unknown precision in ", spec);
+  cpu::GemmOptions options{.isa = s.isa};
+  if (slash != std::string::npos) options.multiply = spec.substr(slash + 1) == "i8" ? cpu::Multiply::i8 : cpu::Multiply::bf16;
+
+  std::vector<PackedMatrix> chain;
+  std::size_t bytes = 0;
+  while (bytes < (static_cast<std::size_t>(s.mib) << 20)) {
+    chain.push_back(random_matrix(pool, s.n, s.k, *p, static_cast<unsigned>(chain.size())));
+    bytes += chain.back().bytes();
+  }
+  cpu::GemmWorkspace workspace;
+  for (int m : s.m) {
+    std::vector<float> x(static_cast<std::size_t>(m) * static_cast<std::size_t>(s.k)),
+        y(static_cast<std::size_t>(m) * static_cast<std::size_t>(s.n));
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 17) * 0.1f - 0.8f;
+    const Limits limit = measure_limits(pool, s);
+    const std::size_t used = m <= 8 ? chain.size() : 1;  // arithmetic, not memory, limits the large ones
+    double t = 1e9;
+    for (int rep = 0; rep <= s.reps; ++rep) {
+      const double start = bench::now();
+      for (std::size_t i = 0; i < used; ++i)
+        cpu::gemm(pool, MatrixView<const float>(x.data(), m, s.k), chain[i].view(), MatrixView<float>(y.data(), m, s.n), workspace,
+                  options);
+      if (rep != 0) t = std::min(t, (bench::now() - start) / static_cast<double>(used));
+    }
+    const double gbs = static_cast<double>(chain[0].bytes()) / t * 1e-9, flops = 2.0 * m * s.n * s.k / t;
+    const double peak = options.multiply == cpu::Multiply::i8                       ? limit.int8
+                        : options.multiply == cpu::Multiply::bf16 && limit.bf16 > 0 ? limit.bf16
+                                                                                    : limit.fma;
+    std::printf("%-10s m %4d  %9.1f us  %6.1f GB/s = %3.0f%% of %4.1f   %7.1f GFLOP/s = %3.0f%% of %4.0f\n", spec.c_str(), m, t * 1e6, gbs,
+                100e9 * gbs / limit.bandwidth, limit.bandwidth * 1e-9, flops * 1e-9, peak > 0 ? 100 * flops / peak : 0, peak * 1e-9);
+    std::fflush(stdout);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  const Settings settings = parse(argc, argv);
+  cpu::ThreadPool pool(settings.threads);
+  if (settings.threads == 1) bench::use_cpu_time();
+  std::printf("n %d, k %d, %d threads, %s; limits are measured before each line\n", settings.n, settings.k, settings.threads,
+              std::string(name(settings.isa)).c_str());
+  for (const std::string& spec : settings.weights) run(pool, settings, spec);
+  return 0;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 1;
+}

@@ -1,0 +1,197 @@
+// The peak loops. Accumulators are separate variables, not an array: with an array g++ 12 spills them and the peak halves.
+#include "gemm/limits.hpp"
+
+#include <time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+#include "vernier/core/macros.hpp"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace vernier::bench {
+
+namespace {
+bool cpu_time = false;
+}
+
+void use_cpu_time() { cpu_time = true; }
+
+double now() {
+  if (cpu_time) {
+    timespec t{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+  }
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+namespace {
+
+volatile std::uint64_t sink;
+
+std::uint64_t read_scalar(const std::uint8_t* data, std::size_t bytes) {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i + 8 <= bytes; i += 8) {
+    std::uint64_t word;
+    __builtin_memcpy(&word, data + i, 8);
+    sum += word;
+  }
+  return sum;
+}
+
+constexpr int peak_rounds = 2'000'000;
+constexpr int chains = 10;
+
+}  // namespace
+
+#if defined(__x86_64__)
+
+VERNIER_TARGET_AVX512
+namespace {
+
+std::uint64_t read_avx512(const std::uint8_t* data, std::size_t bytes) {
+  __m512i a = _mm512_setzero_si512(), b = a;
+  for (std::size_t i = 0; i + 128 <= bytes; i += 128) {
+    a = _mm512_or_si512(a, _mm512_loadu_si512(data + i));
+    b = _mm512_or_si512(b, _mm512_loadu_si512(data + i + 64));
+  }
+  return static_cast<std::uint64_t>(_mm512_cmpneq_epi64_mask(a, b));
+}
+
+void fma_avx512() {
+  __m512 a = _mm512_set1_ps(1), b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a;
+  __m512 x = _mm512_set1_ps(0.5f);
+  for (int r = 0; r < peak_rounds; ++r) {
+    asm volatile(
+        "vfmadd231ps %10, %10, %0\n vfmadd231ps %10, %10, %1\n vfmadd231ps %10, %10, %2\n vfmadd231ps %10, %10, %3\n"
+        "vfmadd231ps %10, %10, %4\n vfmadd231ps %10, %10, %5\n vfmadd231ps %10, %10, %6\n vfmadd231ps %10, %10, %7\n"
+        "vfmadd231ps %10, %10, %8\n vfmadd231ps %10, %10, %9"
+        : "+v"(a), "+v"(b), "+v"(c), "+v"(d), "+v"(e), "+v"(f), "+v"(g), "+v"(h), "+v"(i), "+v"(j)
+        : "v"(x));
+  }
+}
+
+void int8_avx512() {
+  __m512i a = _mm512_set1_epi8(1), b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a, x = a;
+  for (int r = 0; r < peak_rounds; ++r) {
+    asm volatile(
+        "vpdpbusd %10, %10, %0\n vpdpbusd %10, %10, %1\n vpdpbusd %10, %10, %2\n vpdpbusd %10, %10, %3\n"
+        "vpdpbusd %10, %10, %4\n vpdpbusd %10, %10, %5\n vpdpbusd %10, %10, %6\n vpdpbusd %10, %10, %7\n"
+        "vpdpbusd %10, %10, %8\n vpdpbusd %10, %10, %9"
+        : "+v"(a), "+v"(b), "+v"(c), "+v"(d), "+v"(e), "+v"(f), "+v"(g), "+v"(h), "+v"(i), "+v"(j)
+        : "v"(x));
+  }
+}
+
+void bf16_avx512() {
+  __m512i a = _mm512_set1_epi8(1), b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a, x = a;
+  for (int r = 0; r < peak_rounds; ++r) {
+    asm volatile(
+        "vdpbf16ps %10, %10, %0\n vdpbf16ps %10, %10, %1\n vdpbf16ps %10, %10, %2\n vdpbf16ps %10, %10, %3\n"
+        "vdpbf16ps %10, %10, %4\n vdpbf16ps %10, %10, %5\n vdpbf16ps %10, %10, %6\n vdpbf16ps %10, %10, %7\n"
+        "vdpbf16ps %10, %10, %8\n vdpbf16ps %10, %10, %9"
+        : "+v"(a), "+v"(b), "+v"(c), "+v"(d), "+v"(e), "+v"(f), "+v"(g), "+v"(h), "+v"(i), "+v"(j)
+        : "v"(x));
+  }
+}
+
+}  // namespace
+VERNIER_TARGET_END
+
+VERNIER_TARGET_AVX2
+namespace {
+
+std::uint64_t read_avx2(const std::uint8_t* data, std::size_t bytes) {
+  __m256i a = _mm256_setzero_si256(), b = a;
+  for (std::size_t i = 0; i + 64 <= bytes; i += 64) {
+    a = _mm256_or_si256(a, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(data + i)));
+    b = _mm256_or_si256(b, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(data + i + 32)));
+  }
+  return static_cast<std::uint64_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, b)));
+}
+
+void fma_avx2() {
+  __m256 a = _mm256_set1_ps(1), b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a;
+  __m256 x = _mm256_set1_ps(0.5f);
+  for (int r = 0; r < peak_rounds; ++r) {
+    asm volatile(
+        "vfmadd231ps %10, %10, %0\n vfmadd231ps %10, %10, %1\n vfmadd231ps %10, %10, %2\n vfmadd231ps %10, %10, %3\n"
+        "vfmadd231ps %10, %10, %4\n vfmadd231ps %10, %10, %5\n vfmadd231ps %10, %10, %6\n vfmadd231ps %10, %10, %7\n"
+        "vfmadd231ps %10, %10, %8\n vfmadd231ps %10, %10, %9"
+        : "+x"(a), "+x"(b), "+x"(c), "+x"(d), "+x"(e), "+x"(f), "+x"(g), "+x"(h), "+x"(i), "+x"(j)
+        : "x"(x));
+  }
+}
+
+void int8_avx2() {
+  __m256i a = _mm256_set1_epi8(1), b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a;
+  for (int r = 0; r < peak_rounds; ++r) {
+    asm volatile(
+        "vpmaddwd %0, %0, %0\n vpmaddwd %1, %1, %1\n vpmaddwd %2, %2, %2\n vpmaddwd %3, %3, %3\n vpmaddwd %4, %4, %4\n"
+        "vpmaddwd %5, %5, %5\n vpmaddwd %6, %6, %6\n vpmaddwd %7, %7, %7\n vpmaddwd %8, %8, %8\n vpmaddwd %9, %9, %9"
+        : "+x"(a), "+x"(b), "+x"(c), "+x"(d), "+x"(e), "+x"(f), "+x"(g), "+x"(h), "+x"(i), "+x"(j));
+  }
+}
+
+}  // namespace
+VERNIER_TARGET_END
+
+#endif
+
+namespace {
+
+/// Runs `loop` on every worker and returns operations per second: the best of three.
+double peak(cpu::ThreadPool& pool, void (*loop)(), double operations_per_instruction) {
+  double best = 0;
+  for (int repeat = 0; repeat < 3; ++repeat) {
+    const double start = now();
+    pool.run([&](int) { loop(); });
+    best = std::max(best, operations_per_instruction * chains * peak_rounds * pool.size() / (now() - start));
+  }
+  return best;
+}
+
+}  // namespace
+
+double read_bandwidth(cpu::ThreadPool& pool, const std::uint8_t* data, std::size_t bytes) {
+  auto* read = read_scalar;
+#if defined(__x86_64__)
+  if (cpu::features().isa == cpu::Isa::avx2) read = read_avx2;
+  if (cpu::features().isa == cpu::Isa::avx512) read = read_avx512;
+#endif
+  const double start = now();
+  pool.for_ranges(
+      static_cast<std::int64_t>(bytes),
+      [&](std::int64_t begin, std::int64_t end) { sink = read(data + begin, static_cast<std::size_t>(end - begin)); }, 4096);
+  return static_cast<double>(bytes) / (now() - start);
+}
+
+double fma_peak([[maybe_unused]] cpu::ThreadPool& pool, [[maybe_unused]] cpu::Isa isa) {
+#if defined(__x86_64__)
+  if (isa == cpu::Isa::avx512) return peak(pool, fma_avx512, 32);
+  if (isa == cpu::Isa::avx2) return peak(pool, fma_avx2, 16);
+#endif
+  return 0;
+}
+
+double int8_peak([[maybe_unused]] cpu::ThreadPool& pool, [[maybe_unused]] cpu::Isa isa) {
+#if defined(__x86_64__)
+  if (isa == cpu::Isa::avx512) return peak(pool, int8_avx512, 128);
+  if (isa == cpu::Isa::avx2) return peak(pool, int8_avx2, 32);
+#endif
+  return 0;
+}
+
+double bf16_peak([[maybe_unused]] cpu::ThreadPool& pool, [[maybe_unused]] cpu::Isa isa) {
+#if defined(__x86_64__)
+  if (isa == cpu::Isa::avx512 && cpu::features().avx512_bf16) return peak(pool, bf16_avx512, 64);
+#endif
+  return 0;
+}
+
+}  // namespace vernier::bench

@@ -1,0 +1,4 @@
+// The default GEMM kernels for avx512, compiled once for all programs of this repository; see gemm/precompiled.hpp.
+#include "vernier/router/router.hpp"
+
+template struct vernier::cpu::IsaKernels<vernier::cpu::DefaultGemmTable, vernier::cpu::Isa::avx512>;
