@@ -137,16 +137,28 @@ inline __m256 visible(KeyRange range, int j) {
   return _mm256_castsi256_ps(_mm256_and_si256(from, _mm256_cmpgt_epi32(_mm256_set1_epi32(range.end), key)));
 }
 
-/// Turns the scores of a row into weights and returns the factor by which its accumulator shrinks.
+/// The scales of a tile's keys and values in units of code_unit; not filled for formats without scales.
+struct TileScales {
+  float key[128], value[128];
+};
+
 template <Precision P>
-float weigh_row(const KeyTile& tile, const RowBlock& block, int row, KeyRange range) {
-  const int tokens = tile.page_tokens;
-  const __m256 none = _mm256_set1_ps(-std::numeric_limits<float>::infinity()), unit = _mm256_set1_ps(code_unit<P>);
+void load_scales(const KeyTile& tile, TileScales& scales) {
+  for (int j = 0; j < tile.page_tokens; ++j) {
+    scales.key[j] = tile.run.key_scales[j] * code_unit<P>;
+    scales.value[j] = tile.run.value_scales[j] * code_unit<P>;
+  }
+}
+
+/// Turns the scores of a row into weights and returns the factor by which its accumulator shrinks.
+template <bool Scaled>
+float weigh_row(const TileScales& scales, int tokens, const RowBlock& block, int row, KeyRange range) {
+  const __m256 none = _mm256_set1_ps(-std::numeric_limits<float>::infinity());
   float* const s = block.scores + row * tokens;
   __m256 largest = none;
   for (int j = 0; j < tokens; j += 8) {
     __m256 x = _mm256_loadu_ps(s + j);
-    if constexpr (has_kv_scale(P)) x = _mm256_mul_ps(x, _mm256_mul_ps(_mm256_loadu_ps(tile.run.key_scales + j), unit));
+    if constexpr (Scaled) x = _mm256_mul_ps(x, _mm256_loadu_ps(scales.key + j));
     _mm256_storeu_ps(s + j, x);
     // In this order a NaN is passed over; its weight will be NaN.
     largest = _mm256_max_ps(_mm256_blendv_ps(none, x, visible(range, j)), largest);
@@ -160,7 +172,7 @@ float weigh_row(const KeyTile& tile, const RowBlock& block, int row, KeyRange ra
   for (int j = 0; j < tokens; j += 8) {
     __m256 w = exp2(_mm256_sub_ps(_mm256_loadu_ps(s + j), _mm256_set1_ps(now)));
     sums[j / 8 % 2] = _mm256_add_ps(sums[j / 8 % 2], _mm256_and_ps(visible(range, j), w));
-    if constexpr (has_kv_scale(P)) w = _mm256_mul_ps(w, _mm256_mul_ps(_mm256_loadu_ps(tile.run.value_scales + j), unit));
+    if constexpr (Scaled) w = _mm256_mul_ps(w, _mm256_loadu_ps(scales.value + j));
     _mm256_storeu_ps(s + j, w);  // weights outside of the range are not read
   }
   _mm256_storeu_ps(sum, sums[0]);
@@ -168,9 +180,9 @@ float weigh_row(const KeyTile& tile, const RowBlock& block, int row, KeyRange ra
   return shrink;
 }
 
-/// The three phases over all rows, reading codes of Source: P itself, or f32 when the tile was decoded before.
-template <Precision P, Precision Source>
-void tile_rows(const KeyTile& tile, const Phase& phase) {
+/// The three phases over all rows, reading codes of P, or of any format when they were decoded to f32 before.
+template <Precision P, bool Scaled>
+void tile_rows(const KeyTile& tile, const Phase& phase, const TileScales& scales) {
   constexpr int most = 4;
   const RowBlock& block = phase.block;
   int first = 0, end = block.rows / block.group;
@@ -178,16 +190,16 @@ void tile_rows(const KeyTile& tile, const Phase& phase) {
   while (first < end && !sees(first)) ++first;
   while (end > first && !sees(end - 1)) --end;
 
-  for (int row = first * block.group; row < end * block.group; row += most) score_up_to<Source>(phase, row, end * block.group - row);
+  for (int row = first * block.group; row < end * block.group; row += most) score_up_to<P>(phase, row, end * block.group - row);
   for (int token = first; token < end;) {
     // Tokens that see the same keys of the tile go together: all of them, except at its causal or window edge.
     const KeyRange range = key_range(tile, block, token);
     int next = token + 1;
     while (next < end && key_range(tile, block, next) == range) ++next;
     const int row_end = range.begin < range.end ? next * block.group : 0;
-    for (int row = token * block.group; row < row_end; ++row) block.shrink[row] = weigh_row<P>(tile, block, row, range);
-    for (int row = token * block.group; row < row_end; row += most)
-      add_values_up_to<Source>(phase, row, row_end - row, range, block.shrink);
+    for (int row = token * block.group; row < row_end; ++row)
+      block.shrink[row] = weigh_row<Scaled>(scales, tile.page_tokens, block, row, range);
+    for (int row = token * block.group; row < row_end; row += most) add_values_up_to<P>(phase, row, row_end - row, range, block.shrink);
     token = next;
   }
 }
@@ -197,13 +209,15 @@ template <Precision P>
 void attention_tile(const KeyTile& tile, const RowBlock& block) {
   const int tokens = tile.page_tokens, dim = tile.head_dim, stride = tile.value_stride;
   Phase phase{tile.run.keys, tile.run.values, tokens, dim, stride, block};
-  if (block.rows <= 4) return tile_rows<P, P>(tile, phase);
+  TileScales scales;
+  if constexpr (has_kv_scale(P)) load_scales<P>(tile, scales);
+  if (block.rows <= 4) return tile_rows<P, has_kv_scale(P)>(tile, phase, scales);
   float *const keys = block.decoded, *const values = block.decoded + dim * tokens;
   for (int i = 0; i < dim * tokens; i += 8) _mm256_storeu_ps(keys + i, load_codes<P>(tile.run.keys + i * bits(P) / 8));
   for (int i = 0; i < tokens * stride; i += 8) _mm256_storeu_ps(values + i, load_codes<P>(tile.run.values + i * bits(P) / 8));
   phase.keys = reinterpret_cast<const std::uint8_t*>(keys);
   phase.values = reinterpret_cast<const std::uint8_t*>(values);
-  tile_rows<P, Precision::f32>(tile, phase);
+  tile_rows<Precision::f32, has_kv_scale(P)>(tile, phase, scales);
 }
 
 }  // namespace vernier::cpu::avx2

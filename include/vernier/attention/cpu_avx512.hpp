@@ -120,10 +120,9 @@ template <Precision P, int Most>
 void score_up_to(const Phase& phase, int row, int rows) {
   if constexpr (Most > 1)
     if (rows < Most) return score_up_to<P, Most - 1>(phase, row, rows);
-  if (P != Precision::f32 || phase.tokens % 32 == 0)
-    score_rows<P, Most, 2>(phase, row);
-  else
-    score_rows<P, Most, 1>(phase, row);
+  if constexpr (P == Precision::f32)
+    if (phase.tokens % 32 != 0) return score_rows<P, Most, 1>(phase, row);
+  score_rows<P, Most, 2>(phase, row);
 }
 
 template <Precision P, int Most>
@@ -202,31 +201,29 @@ void weigh_rows(const TileScales& scales, int tokens, const RowBlock& block, int
   }
 }
 
-/// The three phases over all rows, reading codes of Source: P itself, or f32 when the tile was decoded before.
-template <Precision P, Precision Source>
-void tile_rows(const KeyTile& tile, const Phase& phase) {
-  constexpr bool decoded = Source == Precision::f32;
+/// The three phases over all rows, reading codes of P, or of any format when they were decoded to f32 before.
+template <Precision P, bool Scaled>
+void tile_rows(const KeyTile& tile, const Phase& phase, const TileScales& scales) {
+  constexpr bool decoded = P == Precision::f32;
   constexpr int score_tile = decoded ? 8 : 4, value_tile = decoded ? 6 : 4;
   const RowBlock& block = phase.block;
   const int tokens = block.rows / block.group;
-  TileScales scales;
-  if constexpr (has_kv_scale(P)) load_scales<P>(tile, scales);
   int first = 0, end = tokens;
   const auto sees = [&](int token) { return key_range(tile, block, token).begin < key_range(tile, block, token).end; };
   while (first < end && !sees(first)) ++first;
   while (end > first && !sees(end - 1)) --end;
 
   for (int row = first * block.group; row < end * block.group; row += score_tile)
-    score_up_to<Source, score_tile>(phase, row, end * block.group - row);
+    score_up_to<P, score_tile>(phase, row, end * block.group - row);
   for (int token = first; token < end;) {
     // Tokens that see the same keys of the tile go together: all of them, except at its causal or window edge.
     const KeyRange range = key_range(tile, block, token);
     int next = token + 1;
     while (next < end && key_range(tile, block, next) == range) ++next;
     const int row_end = range.begin < range.end ? next * block.group : 0;
-    if (row_end > 0) weigh_rows<has_kv_scale(P)>(scales, tile.page_tokens, block, token * block.group, row_end, range);
+    if (row_end > 0) weigh_rows<Scaled>(scales, tile.page_tokens, block, token * block.group, row_end, range);
     for (int row = token * block.group; row < row_end; row += value_tile)
-      add_values_up_to<Source, value_tile>(phase, row, row_end - row, range, block.shrink);
+      add_values_up_to<P, value_tile>(phase, row, row_end - row, range, block.shrink);
     token = next;
   }
 }
@@ -236,13 +233,15 @@ template <Precision P>
 void attention_tile(const KeyTile& tile, const RowBlock& block) {
   const int tokens = tile.page_tokens, dim = tile.head_dim, stride = tile.value_stride;
   Phase phase{tile.run.keys, tile.run.values, tokens, dim, stride, block};
-  if (block.rows <= 4 && tokens % 32 == 0 && stride % 64 == 0) return tile_rows<P, P>(tile, phase);
+  TileScales scales;
+  if constexpr (has_kv_scale(P)) load_scales<P>(tile, scales);
+  if (block.rows <= 4 && tokens % 32 == 0 && stride % 64 == 0) return tile_rows<P, has_kv_scale(P)>(tile, phase, scales);
   float *const keys = block.decoded, *const values = block.decoded + dim * tokens;
   for (int i = 0; i < dim * tokens; i += 16) _mm512_storeu_ps(keys + i, load_codes<P>(tile.run.keys + i * bits(P) / 8));
   for (int i = 0; i < tokens * stride; i += 16) _mm512_storeu_ps(values + i, load_codes<P>(tile.run.values + i * bits(P) / 8));
   phase.keys = reinterpret_cast<const std::uint8_t*>(keys);
   phase.values = reinterpret_cast<const std::uint8_t*>(values);
-  tile_rows<P, Precision::f32>(tile, phase);
+  tile_rows<Precision::f32, has_kv_scale(P)>(tile, phase, scales);
 }
 
 }  // namespace vernier::cpu::avx512

@@ -47,9 +47,11 @@ inline void rotate_halves(const float* in, float* out, int head_dim, int half, c
 inline void expect_rotary(const char* where, const RotaryView& rotary, int head_dim, std::span<const KvChunk> batch) {
   expect(rotary.half >= 0 && 2 * rotary.half <= head_dim, where, "the rotary table turns ", 2 * rotary.half,
          " elements, but head_dim = ", head_dim);
-  for (const KvChunk& chunk : batch)
-    expect(rotary.half == 0 || chunk.first + chunk.count <= rotary.positions, where, "position ", chunk.first + chunk.count - 1,
+  for (const KvChunk& chunk : batch) {
+    const long long last = static_cast<long long>(chunk.first) + chunk.count - 1;
+    expect(rotary.half == 0 || (chunk.first >= 0 && last < rotary.positions), where, "position ", last,
            " is not in the rotary table, which has ", rotary.positions);
+  }
 }
 
 /// The number of token rows of a batch.
