@@ -7,11 +7,6 @@
 
 namespace vernier {
 
-/// Whether keys and values can be stored in p. nf4 cannot (its absmax runs over 64 elements, which few heads have), f32 is not needed.
-constexpr bool is_kv_precision(Precision p) {
-  return p == Precision::f16 || p == Precision::bf16 || p == Precision::i8 || p == Precision::e4m3 || p == Precision::e5m2;
-}
-
 /// Whether codes of p carry one float scale per token and head: the formats whose range is too small or that are integers.
 constexpr bool has_kv_scale(Precision p) { return bits(p) == 8; }
 

@@ -32,9 +32,6 @@ constexpr std::optional<Tier> parse_tier(std::string_view text) {
   return default_tier(*p);
 }
 
-/// Whether keys and values can be cached in p.
-constexpr bool is_kv_precision(Precision p) { return p != Precision::f32 && p != Precision::nf4; }
-
 /// Whether products of weights in w and activations in a are computed. Rounding activations below 16 bits pays only where the weights
 /// multiply in that format too: int8 products for i8 and nf4, fp8 products for fp8.
 constexpr bool is_product(Precision w, Precision a) {

@@ -29,6 +29,9 @@ VERNIER_HD constexpr int bits(Precision p) {
   return 0;
 }
 
+/// Whether keys and values can be cached in p. nf4 cannot (its absmax runs over 64 elements, which few heads have), f32 is not needed.
+constexpr bool is_kv_precision(Precision p) { return p != Precision::f32 && p != Precision::nf4; }
+
 /// The name used in plans, flags and messages.
 constexpr std::string_view name(Precision p) {
   switch (p) {
