@@ -30,13 +30,15 @@ struct CpuPanel {
   /// Columns per step.
   VERNIER_HD static constexpr int pack(Precision p) {
     switch (p) {
+      case Precision::f32:
+      case Precision::f16: return 1;
       case Precision::bf16:
       case Precision::e4m3:
       case Precision::e5m2: return 2;
       case Precision::i8: return 4;
       case Precision::nf4: return 8;
-      default: return 1;
     }
+    return 1;
   }
 
   VERNIER_HD constexpr int panels() const { return ceil_div(n, rows); }

@@ -45,8 +45,11 @@ constexpr WeightFormat default_format(Precision p) {
     case Precision::e4m3:
     case Precision::e5m2: return {p, Scaling::row, 0};
     case Precision::nf4: return {p, Scaling::group, nf4::block};
-    default: return {p, Scaling::none, 0};
+    case Precision::f32:
+    case Precision::f16:
+    case Precision::bf16: break;
   }
+  return {p, Scaling::none, 0};
 }
 
 /// Groups start on a multiple of this many columns, so that no vector of a kernel straddles two scales.
