@@ -1,0 +1,166 @@
+// vernier-evaluate: judges a precision. Runs a model over text or token ids and prints perplexity, and KL divergence and top-1 agreement
+// against another run's logits. Scores are in score.hpp, the model in common/model.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/io/checkpoint.hpp"
+#include "common/model/cpu_backend.hpp"
+#include "common/model/formats.hpp"
+#include "common/model/llama.hpp"
+#include "evaluate/npy.hpp"
+#include "evaluate/score.hpp"
+#include "evaluate/sequences.hpp"
+
+namespace vernier::evaluate {
+namespace {
+
+struct Options {
+  std::string model, weights = "f16", plan, kv = "f16", activations = "auto", text, tokens, logits, baseline;
+  int context = 512, batch = 128, threads = 0;
+};
+
+Options parse(int argc, char** argv, CLI::App& app) {
+  Options o;
+  const auto kv_names = CLI::IsMember({"f16", "bf16", "i8", "e4m3", "e5m2"});
+  app.add_option("-m,--model", o.model, "GGUF file or Hugging Face folder")->required();
+  auto* weights = app.add_option("--weights", o.weights, "format of the linear layers")->capture_default_str();
+  weights->check(CLI::IsMember({"f16", "bf16", "i8", "e4m3", "e5m2", "nf4"}));
+  app.add_option("--plan", o.plan, "layer plan: a file that gives each tensor its format")->excludes(weights);
+  app.add_option("--kv,--kv-cache-dtype", o.kv, "format of cached keys and values")->capture_default_str()->check(kv_names);
+  app.add_option("--activations", o.activations, "f32: never rounded; i8: rounded for i8 and nf4 weights; auto: i8")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "f32", "i8"}));
+  auto* text = app.add_option("--text", o.text, "judge on this text, cut into windows of --ctx-size tokens");
+  app.add_option("--tokens", o.tokens, "judge on these ids: one independent sequence a line")->excludes(text);
+  app.add_option("--logits", o.logits, "write float32 logits (positions, vocab) to this .npy file");
+  app.add_option("--baseline", o.baseline, "compare with the logits in this .npy file, written by --logits");
+  app.add_option("-c,--ctx-size", o.context, "longest sequence")->capture_default_str()->check(CLI::Range(2, 1 << 20));
+  app.add_option("-b,--batch-size", o.batch, "tokens of one forward")->capture_default_str()->check(CLI::Range(1, 4096));
+  app.add_option("-t,--threads", o.threads, "worker threads (0: one per processor)")->capture_default_str()->check(CLI::Range(0, 1024));
+  app.parse(argc, argv);
+  if (o.text.empty() == o.tokens.empty()) throw CLI::RequiredError("one of --text and --tokens");
+  if (o.threads == 0) o.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return o;
+}
+
+/// A line that is rewritten as work goes on, on the terminal only.
+class Progress {
+ public:
+  void show(const char* what, std::size_t done, std::size_t total) {
+    const auto now = std::chrono::steady_clock::now();
+    if (done < total && now - last_ < std::chrono::milliseconds(200)) return;
+    last_ = now;
+    std::fprintf(stderr, "\r%s %3.0f %%%s", what, 100.0 * static_cast<double>(done) / static_cast<double>(std::max<std::size_t>(total, 1)),
+                 done < total ? "" : "\n");
+    std::fflush(stderr);
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_{};
+};
+
+/// Runs sequences through a model and hands each position's logits to `use(logits, next token or -1)`.
+class Runner {
+ public:
+  Runner(const Options& o, std::shared_ptr<const model::Weights> weights, cpu::ThreadPool& pool)
+      : batch_(o.batch),
+        llama_(std::move(weights), model::CpuBackend(pool, o.activations == "f32" ? model::Activations::f32 : model::Activations::i8)),
+        cache_({.precision = *parse_precision(o.kv)}, llama_.kv_geometry(o.context / KvConfig{}.page_tokens + 1)),
+        logits_(static_cast<std::size_t>(o.batch) * static_cast<std::size_t>(llama_.config().vocab)) {}
+
+  template <class Use>
+  void run(const std::vector<int>& ids, Use&& use) {
+    KvSequence sequence(cache_);
+    for (std::size_t at = 0; at < ids.size();) {
+      const int count = static_cast<int>(std::min(ids.size() - at, static_cast<std::size_t>(batch_)));
+      std::vector<int> outputs(static_cast<std::size_t>(count));
+      std::iota(outputs.begin(), outputs.end(), 0);
+      expect(sequence.extend(count), "vernier-evaluate", "the KV cache is too small for ", ids.size(), " tokens");
+      const KvChunk chunk = sequence.last(count);
+      const MatrixView<float> logits(logits_.data(), count, llama_.config().vocab);
+      llama_.forward(cache_, {&chunk, 1}, std::span(ids).subspan(at, static_cast<std::size_t>(count)), outputs, logits);
+      for (int i = 0; i < count; ++i, ++at)
+        use(std::span<const float>(logits.row(i), static_cast<std::size_t>(logits.cols)), at + 1 < ids.size() ? ids[at + 1] : -1);
+    }
+  }
+
+ private:
+  int batch_;
+  model::Llama<model::CpuBackend> llama_;
+  KvCache cache_;
+  Buffer<float> logits_;
+};
+
+void print(const Score& score, bool compared) {
+  const Estimate perplexity = score.perplexity();
+  std::printf("perplexity      %.4f +- %.4f over %zu predictions\n", perplexity.value, perplexity.error, score.predicted());
+  if (!compared) return;
+  const Estimate kl = score.kl(), top1 = score.top1();
+  std::printf("KL to baseline  %.3e +- %.1e mean, %.2e median, %.2e 95 %%, %.2e 99 %% over %zu positions\n", kl.value, kl.error,
+              score.kl_quantile(0.5), score.kl_quantile(0.95), score.kl_quantile(0.99), score.compared());
+  std::printf("same top token  %.3f %% +- %.3f\n", 100 * top1.value, 100 * top1.error);
+}
+
+void evaluate(const Options& o) {
+  const io::Checkpoint checkpoint = io::open_checkpoint(o.model);
+  const model::ModelConfig& config = checkpoint.config();
+  const int context = std::min(o.context, config.context);
+  const Sequences sequences = o.tokens.empty() ? read_text(o.text, checkpoint, context) : read_tokens(o.tokens, config.vocab, context);
+  std::size_t positions = 0, done = 0;
+  for (const auto& ids : sequences) positions += ids.size();
+
+  std::optional<NpyReader> baseline;
+  if (!o.baseline.empty()) {
+    baseline.emplace(o.baseline);
+    expect(baseline->rows() == static_cast<std::int64_t>(positions) && baseline->cols() == config.vocab, o.baseline, "has ",
+           baseline->rows(), " x ", baseline->cols(), " logits, expected positions x vocabulary = ", positions, " x ", config.vocab,
+           "; make it with the same text");
+  }
+  std::optional<NpyWriter> writer;
+  if (!o.logits.empty()) writer.emplace(o.logits, static_cast<std::int64_t>(positions), config.vocab);
+
+  Progress progress;
+  cpu::ThreadPool pool(o.threads);
+  auto weights = std::make_shared<const model::Weights>(
+      model::WeightLoader(checkpoint, pool).load(model::formats_of(o.weights, o.plan), [&](std::size_t read, std::size_t total) {
+        progress.show("loading", read, total);
+      }));
+  Runner runner(o, std::move(weights), pool);
+  Score score;
+  for (const auto& ids : sequences)
+    runner.run(ids, [&](std::span<const float> logits, int next) {
+      if (writer) writer->write({logits.data(), 1, config.vocab});
+      if (baseline)
+        score.add(logits, baseline->row(static_cast<std::int64_t>(done)), next);
+      else
+        score.add(logits, next);
+      progress.show("evaluating", ++done, positions);
+    });
+  if (writer) writer->close();
+  print(score, baseline.has_value());
+}
+
+}  // namespace
+}  // namespace vernier::evaluate
+
+int main(int argc, char** argv) {
+  CLI::App app("Judges a model at a precision: perplexity, and KL divergence and top-1 agreement against a baseline.");
+  try {
+    vernier::evaluate::evaluate(vernier::evaluate::parse(argc, argv, app));
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "vernier-evaluate: %s\n", error.what());
+    return 1;
+  }
+}
