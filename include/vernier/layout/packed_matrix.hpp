@@ -61,18 +61,21 @@ class PackedMatrix {
   WeightFormat format() const { return format_; }
   CpuPanel panel() const { return {format_.precision, n_, k_}; }
 
+  /// Columns that share a scale in the stored order, 0 without scales.
   int scale_group() const {
     if (format_.scaling == Scaling::none) return 0;
     return format_.group != 0 ? format_.group : k_;
   }
   int scale_groups() const { return scale_group() == 0 ? 0 : ceil_div(k_, scale_group()); }
 
+  /// For quantisers. Panels may be written by different threads.
   std::uint8_t* codes() { return codes_.data(); }
   float* scales() { return scales_.data(); }
 
   /// Bytes of codes and scales, padding included: what a pass over the matrix reads.
   std::size_t bytes() const { return panel().total_bytes() + scales_.size_bytes(); }
 
+  /// Valid until the matrix is destroyed or assigned to; moving it keeps the view valid.
   PackedView view() const { return {format_, n_, k_, scale_group(), scale_groups(), codes_.data(), scales_.data()}; }
 
  private:

@@ -12,6 +12,11 @@
 namespace vernier {
 
 /// Which weights share a scale when a matrix is quantised.
+///   none    no scale: floats of 16 bits
+///   tensor  one for the whole matrix
+///   row     one per row, that is per output feature
+///   group   one per row and `group` columns
+///   block   one per `group` rows and `group` columns
 enum class Scaling : unsigned char { none, tensor, row, group, block };
 
 inline constexpr std::array all_scalings{Scaling::none, Scaling::tensor, Scaling::row, Scaling::group, Scaling::block};
@@ -61,6 +66,7 @@ struct GroupLimits {
   int most = 65536;
 };
 
+/// nf4 and fp8 have one size each, which checkpoints use too; i8 takes any group.
 constexpr GroupLimits group_limits(Precision p) {
   switch (p) {
     case Precision::nf4: return {nf4::block, nf4::block};
@@ -70,9 +76,10 @@ constexpr GroupLimits group_limits(Precision p) {
   }
 }
 
+/// Whether `group` means something.
 constexpr bool has_group(Scaling s) { return s == Scaling::group || s == Scaling::block; }
 
-/// Whether a precision is ever scaled so.
+/// Whether a precision is ever scaled so. Beyond this table only the size of the group matters.
 constexpr bool takes(Precision p, Scaling s) {
   switch (p) {
     case Precision::f32: return false;
@@ -86,7 +93,8 @@ constexpr bool takes(Precision p, Scaling s) {
   return false;
 }
 
-/// Why weights cannot be stored like this, with the remedy; empty when they can.
+/// Why weights cannot be stored like this, with the remedy; empty when they can. PackedMatrix asks this at run time, check() while
+/// compiling.
 constexpr std::string_view why_unsupported(const WeightFormat& f) {
   if (f.precision == Precision::f32) return "weights are not kept in f32; use f16 or bf16";
   if (!takes(f.precision, f.scaling)) {

@@ -23,6 +23,7 @@ struct Nf4Blocks {
   int block = nf4::block;
 };
 
+/// values: the weights in row-major order, whatever their shape; blocks run on across the ends of rows.
 /// Whole blocks multiply by 1 / absmax, a short last one divides, and an all-zero short one has absmax 1e-38: so does bitsandbytes.
 /// Throws Error unless block is a power of two from 32 to 4096, and for a value that is not finite, with its index.
 inline Nf4Blocks quantize_nf4_blocks(std::span<const float> values, int block = nf4::block) {

@@ -62,8 +62,8 @@ void encode_panel(PackedMatrix& out, int first_row, MatrixView<const float> rows
 }
 
 /// f(first row, rows of that panel) for each panel of `rows`, in parallel if there is a pool.
-template <class F>
-void for_panels(cpu::ThreadPool* pool, MatrixView<const float> rows, F&& f) {
+template <class T, class F>
+void for_panels(cpu::ThreadPool* pool, MatrixView<T> rows, F&& f) {
   const auto one = [&](std::int64_t index) {
     const int row = static_cast<int>(index) * CpuPanel::rows;
     f(row, rows.slice_rows(row, std::min(CpuPanel::rows, rows.rows - row)));
@@ -75,6 +75,8 @@ void for_panels(cpu::ThreadPool* pool, MatrixView<const float> rows, F&& f) {
     for (std::int64_t i = 0; i < panels; ++i) one(i);
 }
 
+/// A panel is read twice, for its scales and for its codes, while it is still in the cache; only where panels share scales does the second
+/// reading have to wait for all of the first.
 template <Precision P>
 void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const float> rows, cpu::ThreadPool* pool) {
   const Scaling scaling = out.format().scaling;
@@ -91,6 +93,7 @@ void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const float> row
   });
 }
 
+/// Writes up to 32 rows in float; scales never change inside encode_width columns.
 template <Precision P>
 void dequantize_panel(const PackedView& w, int first_row, MatrixView<float> out) {
   using Tile = CodeTile<P>;
@@ -137,15 +140,14 @@ inline PackedMatrix quantize(MatrixView<const float> w, WeightFormat format, cpu
   return out;
 }
 
-/// out = code * scale for each weight. out: (n, k). Throws Error when the shape differs.
-inline void dequantize(const PackedView& w, MatrixView<float> out) {
+/// out = code * scale for each weight, rounded once. out: (n, k). Throws Error when the shape differs.
+inline void dequantize(const PackedView& w, MatrixView<float> out, cpu::ThreadPool* pool = nullptr) {
   expect(out.rows == w.n && out.cols == w.k, "vernier::dequantize", "a matrix of ", w.n, " x ", w.k, " into ", out.rows, " x ", out.cols);
   visit_precision(w.format.precision, [&]<Precision P>() {
-    for (int row = 0; row < w.n; row += CpuPanel::rows)
-      detail::dequantize_panel<P>(w, row, out.slice_rows(row, std::min(CpuPanel::rows, w.n - row)));
+    detail::for_panels(pool, out, [&](int row, MatrixView<float> part) { detail::dequantize_panel<P>(w, row, part); });
   });
 }
 
-inline void dequantize(const PackedMatrix& w, MatrixView<float> out) { dequantize(w.view(), out); }
+inline void dequantize(const PackedMatrix& w, MatrixView<float> out, cpu::ThreadPool* pool = nullptr) { dequantize(w.view(), out, pool); }
 
 }  // namespace vernier

@@ -25,7 +25,8 @@ namespace detail {
 static_assert(std::endian::native == std::endian::little,
               "vernier: lanes are written as little-endian words; port CodeTile to this machine");
 
-/// 32 rows by 64 columns of codes, row-major, on their way into or out of a panel. 64 is a whole number of steps for each precision.
+/// 32 rows by 64 columns of codes, row-major, on their way into or out of a panel. 64 is a whole number of steps for each precision, and
+/// the tile stays in the first-level cache while it is turned: writing row by row into a panel would touch each of its lines 32 times.
 template <Precision P>
 struct CodeTile {
   static constexpr int rows = CpuPanel::rows, cols = 64;
@@ -41,7 +42,7 @@ struct CodeTile {
       Lane lanes[rows];
       for (int row = 0; row < rows; ++row) {
         if constexpr (P == Precision::nf4) {
-          std::uint64_t eight;
+          std::uint64_t eight;  // byte j: the code of column j; columns 4 to 7 go into the high nibbles
           std::memcpy(&eight, &codes[row][step * pack], sizeof eight);
           lanes[row] = static_cast<std::uint32_t>(eight) | static_cast<std::uint32_t>(eight >> 32) << 4;
         } else {
@@ -72,6 +73,7 @@ struct CodeTile {
 
 /// Calls f(tile_col, cols, place, steps) for each tile of one panel: its first column, how many columns of the matrix it holds, the
 /// byte at which it starts and its steps.
+/// This is how every loop over a packed matrix in quant/ goes.
 template <Precision P, class F>
 void for_tiles(const CpuPanel& panel, int panel_index, F&& f) {
   using Tile = CodeTile<P>;

@@ -85,7 +85,7 @@ void panel_absmax(PackedMatrix& out, int first_row, MatrixView<const float> rows
   }
 }
 
-/// Turns the absmax of one panel into scales.
+/// Turns the absmax of one panel into scales, in place. To be called once for each panel.
 template <Precision P>
 void finish_scales(PackedMatrix& out, int panel_index) {
   const std::size_t count = static_cast<std::size_t>(out.scale_groups() * CpuPanel::rows);

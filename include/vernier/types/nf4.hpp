@@ -15,8 +15,9 @@ namespace vernier {
 struct nf4 {
   std::uint8_t bits = 0;  // 0 to 15
   static constexpr std::uint8_t zero_code = 7;
-  static constexpr int block = 64;
+  static constexpr int block = 64;  // weights that share an absmax
 
+  /// Ascending. Not evenly spaced: each value stands for about a sixteenth of normally distributed weights.
   static constexpr std::array<float, 16> values{
       -1.0f,
       -0.6961928009986877f,
@@ -43,11 +44,13 @@ struct nf4 {
     return middle;
   }();
 
+  /// Fifteen comparisons and no branch: on arrays that is faster than a search, because it becomes vector code.
   static constexpr nf4 encode(float x) {
     std::uint32_t code = 0;
     for (float border : borders) code += x > border ? 1u : 0u;
     return {static_cast<std::uint8_t>(code)};
   }
+  /// Before the scale. Only the low four bits are looked at.
   constexpr float decode() const { return values[bits & 15u]; }
   friend constexpr bool operator==(nf4, nf4) = default;
 };

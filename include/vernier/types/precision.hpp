@@ -10,12 +10,14 @@
 
 namespace vernier {
 
+/// One value per format. Which scalings each takes as a weight is in layout/weight_format.hpp; see docs/add-a-precision.md for more of
+/// them.
 enum class Precision : unsigned char { f32, f16, bf16, i8, e4m3, e5m2, nf4 };
 
 inline constexpr std::array all_precisions{Precision::f32,  Precision::f16,  Precision::bf16, Precision::i8,
                                            Precision::e4m3, Precision::e5m2, Precision::nf4};
 
-/// Bits of one code, without its share of the scales.
+/// Bits of one code, without its share of the scales: what a pass over the weights reads for each of them.
 VERNIER_HD constexpr int bits(Precision p) {
   switch (p) {
     case Precision::f32: return 32;
@@ -46,7 +48,7 @@ constexpr std::string_view name(Precision p) {
   return "?";
 }
 
-/// The precision called `text`, or nothing.
+/// The precision called `text`, or nothing: the inverse of name(). Names are exact; there are no aliases such as "int8" or "fp16".
 constexpr std::optional<Precision> parse_precision(std::string_view text) {
   for (Precision p : all_precisions)
     if (name(p) == text) return p;

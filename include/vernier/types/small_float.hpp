@@ -18,6 +18,8 @@ struct SmallFloat {
   bool infinity = true;        // the code after max_code is infinity
   bool saturate = false;       // encode() turns overflow and infinity into the largest finite number instead of infinity
 
+  // A format follows IEEE 754 in all that is not a field above: its bias is half its range of exponents, and the exponent field 0 means
+  // subnormal numbers at the smallest exponent.
   VERNIER_HD constexpr int bias() const { return (1 << (exponent_bits - 1)) - 1; }
   VERNIER_HD constexpr int min_exponent() const { return 1 - bias(); }
   VERNIER_HD constexpr std::uint32_t sign_bit() const { return 1u << (exponent_bits + mantissa_bits); }

@@ -17,6 +17,7 @@ namespace vernier {
 
 namespace detail {
 
+/// Returns a value, not a type, so that a missing precision can say where to add it.
 template <Precision P>
 constexpr auto type_of() {
   if constexpr (P == Precision::f16)
@@ -45,7 +46,10 @@ using TypeOf = decltype(detail::type_of<P>());
 template <Precision P>
 using CodeOf = std::conditional_t<bits(P) == 16, std::uint16_t, std::uint8_t>;
 
-/// Calls f.template operator()<P>() for the P that equals p and returns its result. Throws Error for f32, which has no code type.
+/// The step from a precision that is known at run time to one that is known at compile time, taken once at the entry of an operation:
+/// calls f.template operator()<P>() for the P that equals p and returns its result. Throws Error for f32, which has no code type.
+///
+///     visit_precision(w.format.precision, [&]<Precision P>() { run<P>(w); });
 template <class F>
 decltype(auto) visit_precision(Precision p, F&& f) {
   switch (p) {
