@@ -41,12 +41,13 @@ inline double weight(const PackedView& w, int row, int col) {
 
 /// y = x * W^T. x: (m, k), y: (m, n), both row-major. Shapes are the caller's promise.
 inline void gemm(MatrixView<const float> x, const PackedView& w, MatrixView<double> y) {
-  for (int row = 0; row < w.n; ++row)
-    for (int token = 0; token < x.rows; ++token) {
-      double sum = 0;
-      for (int col = 0; col < w.k; ++col) sum += static_cast<double>(x(token, col)) * weight(w, row, col);
-      y(token, row) = sum;
+  for (int row = 0; row < w.n; ++row) {
+    for (int token = 0; token < x.rows; ++token) y(token, row) = 0;
+    for (int col = 0; col < w.k; ++col) {
+      const double value = weight(w, row, col);
+      for (int token = 0; token < x.rows; ++token) y(token, row) += static_cast<double>(x(token, col)) * value;
     }
+  }
 }
 
 }  // namespace vernier::reference

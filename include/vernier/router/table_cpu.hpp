@@ -49,4 +49,19 @@ struct DefaultGemmTable {
   };
 };
 
+/// Every key that gemm() may ask for.
+inline constexpr auto all_gemm_keys = [] {
+  std::array<GemmKey, 27> keys{};
+  std::size_t count = 0;
+  for (Isa isa : all_isas)
+    for (Precision p : all_precisions)
+      for (Multiply multiply : all_multiplies)
+        if (p != Precision::f32 && supports(multiply, p)) keys[count++] = {isa, p, multiply};
+  return keys;
+}();
+static_assert(has_catch_all<DefaultGemmTable>(all_gemm_keys),
+              "vernier::cpu::DefaultGemmTable: each (isa, weight, multiply) needs a last rule without max_m");
+static_assert(all_reachable<DefaultGemmTable>(),
+              "vernier::cpu::DefaultGemmTable: a rule stands behind one of its key that takes as many tokens");
+
 }  // namespace vernier::cpu
