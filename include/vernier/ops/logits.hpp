@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
 #include <span>
 #include <vector>
 
@@ -27,22 +30,18 @@ inline constexpr std::size_t logit_lanes = 16;
 inline float checked_max(std::span<const float> logits) {
   constexpr const char* where = "vernier::ops::sample";
   float lanes[logit_lanes];
-  bool nan[logit_lanes] = {};
+  std::uint32_t nan[logit_lanes] = {};
   std::fill(lanes, lanes + logit_lanes, -INFINITY);
+  const auto look = [&](std::size_t j, float x) {
+    lanes[j] = x > lanes[j] ? x : lanes[j];
+    nan[j] |= x != x ? ~0u : 0u;
+  };
   std::size_t i = 0;
   for (; i + logit_lanes <= logits.size(); i += logit_lanes)
-    for (std::size_t j = 0; j < logit_lanes; ++j) {
-      const float x = logits[i + j];
-      lanes[j] = x > lanes[j] ? x : lanes[j];
-      nan[j] |= x != x;
-    }
-  for (std::size_t j = 0; i + j < logits.size(); ++j) {
-    const float x = logits[i + j];
-    lanes[j] = x > lanes[j] ? x : lanes[j];
-    nan[j] |= x != x;
-  }
+    for (std::size_t j = 0; j < logit_lanes; ++j) look(j, logits[i + j]);
+  for (std::size_t j = 0; i + j < logits.size(); ++j) look(j, logits[i + j]);
   const float greatest = *std::max_element(lanes, lanes + logit_lanes);
-  const bool bad = std::any_of(nan, nan + logit_lanes, [](bool b) { return b; }) || greatest == INFINITY;
+  const bool bad = std::any_of(nan, nan + logit_lanes, [](std::uint32_t n) { return n != 0; }) || greatest == INFINITY;
   if (bad) {
     const auto at = std::find_if(logits.begin(), logits.end(), [](float x) { return x != x || x == INFINITY; });
     fail(where, "the logit of token ", at - logits.begin(), " is ", *at, "; the model produced no usable distribution");
@@ -51,13 +50,16 @@ inline float checked_max(std::span<const float> logits) {
   return greatest;
 }
 
-/// Sum over i of e^(logits[i] - greatest), in double and in a fixed order.
-inline double sum_of_exp(std::span<const float> logits, float greatest) {
+/// Sum over i of e^((logits[i] - greatest) / temperature), in double and in a fixed order.
+inline double sum_of_exp(std::span<const float> logits, float greatest, float temperature = 1.0f) {
   double lanes[logit_lanes] = {};
   std::size_t i = 0;
-  for (; i + logit_lanes <= logits.size(); i += logit_lanes)
-    for (std::size_t j = 0; j < logit_lanes; ++j) lanes[j] += static_cast<double>(exp(logits[i + j] - greatest));
-  for (std::size_t j = 0; i + j < logits.size(); ++j) lanes[j] += static_cast<double>(exp(logits[i + j] - greatest));
+  for (; i + logit_lanes <= logits.size(); i += logit_lanes) {
+    float weights[logit_lanes];  // a loop of its own, or the compiler does not see the vectors
+    for (std::size_t j = 0; j < logit_lanes; ++j) weights[j] = exp((logits[i + j] - greatest) / temperature);
+    for (std::size_t j = 0; j < logit_lanes; ++j) lanes[j] += static_cast<double>(weights[j]);
+  }
+  for (std::size_t j = 0; i + j < logits.size(); ++j) lanes[j] += static_cast<double>(exp((logits[i + j] - greatest) / temperature));
   double sum = 0;
   for (double lane : lanes) sum += lane;
   return sum;
@@ -71,29 +73,52 @@ inline int argmax(std::span<const float> logits) {
   return static_cast<int>(std::find(logits.begin(), logits.end(), greatest) - logits.begin());
 }
 
-/// The `count` best tokens (fewer if the vocabulary is smaller), best first, ties by lowest id. One pass that keeps a small heap:
-/// made for a count that is small against the vocabulary, right for any.
+namespace detail {
+
+/// For a count that is small against the vocabulary: a heap of the best so far, its worst in front. Blocks without a better logit
+/// are passed over sixteen at a time. `better` orders ids.
+template <class Better>
+inline std::vector<int> top_by_heap(std::span<const float> logits, std::size_t count, const Better& better) {
+  std::vector<int> best(count);
+  std::iota(best.begin(), best.end(), 0);
+  std::make_heap(best.begin(), best.end(), better);
+  float least = logits[static_cast<std::size_t>(best.front())];
+  const auto look = [&](std::size_t i) {
+    if (!(logits[i] > least)) return;  // an equal one has a higher id and loses
+    std::pop_heap(best.begin(), best.end(), better);
+    best.back() = static_cast<int>(i);
+    std::push_heap(best.begin(), best.end(), better);
+    least = logits[static_cast<std::size_t>(best.front())];
+  };
+  std::size_t i = count;
+  for (; i + logit_lanes <= logits.size(); i += logit_lanes) {
+    std::uint32_t above = 0;
+    for (std::size_t j = 0; j < logit_lanes; ++j) above |= logits[i + j] > least ? 1u : 0u;
+    if (above == 0) continue;
+    for (std::size_t j = 0; j < logit_lanes; ++j) look(i + j);
+  }
+  for (; i < logits.size(); ++i) look(i);
+  std::sort_heap(best.begin(), best.end(), better);
+  return best;
+}
+
+}  // namespace detail
+
+/// The `count` best tokens (fewer if the vocabulary is smaller), best first, ties by lowest id. The logits must not have NaN.
 inline std::vector<int> top_ids(std::span<const float> logits, std::size_t count) {
   count = std::min(count, logits.size());
-  std::vector<int> best;
-  if (count == 0) return best;
-  best.reserve(count);
   const auto better = [&](int a, int b) {
     const float x = logits[static_cast<std::size_t>(a)], y = logits[static_cast<std::size_t>(b)];
     return x != y ? x > y : a < b;
   };
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    const int id = static_cast<int>(i);
-    if (best.size() < count) {
-      best.push_back(id);
-      std::push_heap(best.begin(), best.end(), better);
-    } else if (logits[i] > logits[static_cast<std::size_t>(best.front())]) {  // an equal one has a higher id and loses
-      std::pop_heap(best.begin(), best.end(), better);
-      best.back() = id;
-      std::push_heap(best.begin(), best.end(), better);
-    }
-  }
-  std::sort_heap(best.begin(), best.end(), better);
+  if (count == 0) return {};
+  if (count <= 512) return detail::top_by_heap(logits, count, better);
+  std::vector<int> best(logits.size());
+  std::iota(best.begin(), best.end(), 0);
+  const auto end = best.begin() + static_cast<std::ptrdiff_t>(count);
+  std::nth_element(best.begin(), end - 1, best.end(), better);
+  std::sort(best.begin(), end, better);
+  best.resize(count);
   return best;
 }
 

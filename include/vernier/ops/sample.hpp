@@ -2,6 +2,8 @@
 // The same logits, options, seed and history give the same token on every machine and whatever else is in the batch.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <unordered_map>
@@ -9,6 +11,7 @@
 #include <vector>
 
 #include "vernier/ops/logits.hpp"
+#include "vernier/ops/nucleus.hpp"
 #include "vernier/ops/random.hpp"
 
 namespace vernier::ops {
@@ -74,9 +77,15 @@ class Sampler {
     if (options_.temperature == 0) return argmax(logits);
     const float greatest = detail::checked_max(logits);
     const double draw = uniform(options_.seed, stream_, accepted_);
-    const std::size_t top_k = options_.top_k == 0 ? logits.size() : std::min(static_cast<std::size_t>(options_.top_k), logits.size());
-    if (top_k == logits.size() && options_.top_p >= 1 && options_.min_p <= 0) return draw_in_id_order(logits, greatest, draw);
-    return draw_from_best(logits, greatest, top_k, draw);
+    if (options_.top_k > 0 && static_cast<std::size_t>(options_.top_k) < logits.size()) {
+      keep_of_top_k(logits, greatest);
+      return draw_from_kept(draw);
+    }
+    const float temperature = options_.temperature;  // in a register: for the compiler the row might alias the member
+    for (float& x : logits) x = exp((x - greatest) / temperature);
+    if (options_.top_p >= 1 && options_.min_p <= 0) return detail::draw_by_weight(logits, draw, blocks_);
+    keep_of_all(logits);
+    return draw_from_kept(draw);
   }
 
  private:
@@ -99,77 +108,64 @@ class Sampler {
     }
   }
 
-  /// Unnormalised probability after temperature; the best token has 1, whatever the temperature.
-  double weight(float logit, float greatest) const { return static_cast<double>(exp((logit - greatest) / options_.temperature)); }
-
-  /// No filter: nothing needs sorting.
-  int draw_in_id_order(std::span<float> logits, float greatest, double draw) const {
-    double sum = 0;
-    for (float& x : logits) x = exp((x - greatest) / options_.temperature);
-    for (float x : logits) sum += static_cast<double>(x);
-    double left = draw * sum;
-    int last = 0;  // rounding may leave a crumb past the end; then the last possible token takes it
-    for (std::size_t i = 0; i < logits.size(); ++i) {
-      if (logits[i] == 0) continue;
-      last = static_cast<int>(i);
-      left -= static_cast<double>(logits[i]);
-      if (left < 0) break;
+  /// Fills kept_ with what top-p and min-p leave of the top_k, best first.
+  void keep_of_top_k(std::span<const float> logits, float greatest) {
+    kept_.clear();
+    double total = 0, held = 0;
+    for (int id : top_ids(logits, static_cast<std::size_t>(options_.top_k))) {
+      kept_.push_back({id, exp((logits[static_cast<std::size_t>(id)] - greatest) / options_.temperature)});
+      total += static_cast<double>(kept_.back().weight);
     }
-    return last;
+    const double want = static_cast<double>(options_.top_p) * total;
+    std::size_t count = 0;
+    for (; count < kept_.size(); ++count) {
+      if (count > 0 && (kept_[count].weight < options_.min_p || (options_.top_p < 1 && held >= want))) break;
+      held += static_cast<double>(kept_[count].weight);
+    }
+    kept_.resize(count);
   }
 
-  int draw_from_best(std::span<const float> logits, float greatest, std::size_t top_k, double draw) {
-    keep_best(logits, greatest, top_k);
+  /// The same of the whole vocabulary, without sorting it: whole buckets of similar weights, and the best of the bucket in which the
+  /// nucleus ends. weights: (vocabulary), the best has 1.
+  void keep_of_all(std::span<const float> weights) {
+    double above = 0, want = 0;
+    const std::uint32_t border = options_.top_p < 1 ? detail::nucleus_border(weights, options_.top_p, buckets_, above, want) : 0;
+    kept_.clear();
+    edge_.clear();
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      const float w = weights[i];
+      const std::uint32_t bucket = detail::weight_bucket(w);
+      if (w == 0 || w < options_.min_p || bucket < border) continue;
+      (options_.top_p < 1 && bucket == border ? edge_ : kept_).push_back({static_cast<int>(i), w});
+    }
+    std::stable_sort(edge_.begin(), edge_.end(), [](const Candidate& a, const Candidate& b) { return a.weight > b.weight; });
+    for (const Candidate& c : edge_) {
+      if (!kept_.empty() && above >= want) break;
+      kept_.push_back(c);
+      above += static_cast<double>(c.weight);
+    }
+  }
+
+  int draw_from_kept(double draw) const {
     double sum = 0;
-    for (const Candidate& c : kept_) sum += c.weight;
+    for (const Candidate& c : kept_) sum += static_cast<double>(c.weight);
     double left = draw * sum;
     for (const Candidate& c : kept_)
-      if ((left -= c.weight) < 0) return c.id;
+      if ((left -= static_cast<double>(c.weight)) < 0) return c.id;
     return kept_.back().id;
-  }
-
-  /// Fills kept_, best first, with what top-k, then top-p, then min-p leave: at least the best token.
-  void keep_best(std::span<const float> logits, float greatest, std::size_t top_k) {
-    double total = 0;  // probability that top_p is a share of: of the top_k
-    if (top_k == logits.size() && options_.top_p < 1)
-      for (float x : logits) total += weight(x, greatest);
-    // Without top_k the nucleus is usually small: look at the best 256 first, then at all.
-    for (std::size_t count = top_k == logits.size() ? std::min<std::size_t>(256, top_k) : top_k;; count = top_k) {
-      kept_.clear();
-      for (int id : top_ids(logits, count)) kept_.push_back({id, weight(logits[static_cast<std::size_t>(id)], greatest)});
-      if (top_k < logits.size()) {
-        total = 0;
-        for (const Candidate& c : kept_) total += c.weight;
-      }
-      if (cut(total) || count == top_k) return;
-    }
-  }
-
-  /// Shortens kept_ to the nucleus and to min-p. False if the cut may lie beyond it.
-  bool cut(double total) {
-    const double want = static_cast<double>(options_.top_p) * total;
-    double sum = 0;
-    for (std::size_t i = 0; i < kept_.size(); ++i) {
-      const bool improbable = kept_[i].weight < static_cast<double>(options_.min_p) || kept_[i].weight == 0;
-      if (i > 0 && (improbable || (options_.top_p < 1 && sum >= want))) {
-        kept_.resize(i);
-        return true;
-      }
-      sum += kept_[i].weight;
-    }
-    return options_.top_p < 1 && sum >= want;
   }
 
   struct Candidate {
     int id = 0;
-    double weight = 0;
+    float weight = 0;  // probability after temperature, against the best's
   };
 
   SampleOptions options_;
   std::uint32_t stream_ = 0;
   std::uint64_t accepted_ = 0;
   std::unordered_map<int, int> seen_;  // token -> occurrences in the answer; 0 for one of the prompt
-  std::vector<Candidate> kept_;        // best first
+  std::vector<Candidate> kept_, edge_;
+  std::vector<double> blocks_, buckets_;
 };
 
 }  // namespace vernier::ops
