@@ -89,6 +89,22 @@ TEST(Nf4Blocks, PackedMatrixHasTheSameCodesAndScales) {
   }
 }
 
+// So must those of a matrix whose rows are whole blocks: its flattened tensor has the same blocks.
+TEST(Nf4Blocks, RowsOfWholeBlocksAreTheFlattenedTensor) {
+  const int n = 37, k = 192;
+  std::vector<float> w(static_cast<std::size_t>(n * k));
+  for (std::size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(static_cast<int>(i * 7919 % 4001) - 2000) * 0.001f;
+  const Nf4Blocks blocks = quantize_nf4_blocks(w);
+  const PackedMatrix packed = quantize(MatrixView<const float>(w.data(), n, k), default_format(Precision::nf4));
+  std::vector<float> from_blocks(w.size()), from_packed(w.size());
+  dequantize_nf4_blocks(blocks, from_blocks);
+  dequantize(packed, {from_packed.data(), n, k});
+  EXPECT_EQ(bits_of(from_blocks), bits_of(from_packed));
+  for (int row = 0; row < n; ++row)
+    for (int col = 0; col < k; col += nf4::block)
+      ASSERT_EQ(packed.view().scale(row, col), blocks.absmax[static_cast<std::size_t>((row * k + col) / nf4::block)]);
+}
+
 TEST(NestedAbsmax, CodebookIsThatOfBitsandbytes) {
   const auto cases = read_cases("codebook");
   ASSERT_EQ(cases.size(), 1u);
