@@ -30,6 +30,11 @@ TEST(Elementwise, SwigluMatchesReferenceForAnyPool) {
     EXPECT_LE(worst.excess, 0) << worst.text();
     if (first.empty()) first = y;
     EXPECT_EQ(y, first);
+    std::vector<float> gate(y.size());
+    const MatrixView<float> in_place{gate.data(), rows, cols};
+    for (int r = 0; r < rows; ++r) std::copy_n(x.row(r), cols, in_place.row(r));
+    swiglu(in_place, x.slice_cols(cols, cols), in_place, &pool);
+    EXPECT_EQ(gate, first);
   }
   EXPECT_THROW(swiglu(x.slice_cols(0, 4), x.slice_cols(0, 5), x.slice_cols(0, 4)), Error);
 }
