@@ -74,7 +74,7 @@ Value format_braces(Evaluator& eval, const Value& format, const Arguments& args)
 
 /// The elements as sort keys: ignores case of strings unless told not to.
 Value fold_case(const Value& value);
-/// `a.b.0` of a value, as filters with attribute= look it up.
-Value look_up(Evaluator& eval, const Value& object, const Value& path);
+/// `a.b.0` of a value, as filters with attribute= look it up; `fallback` stands in for each missing part.
+Value look_up(Evaluator& eval, const Value& object, const Value& path, const Value* fallback = nullptr);
 
 }  // namespace vernier::text::jinja

@@ -119,14 +119,13 @@ Value Evaluator::eval_slice(const Value& object, const Expr& slice) {
   for (std::size_t i = 0; i < 3; ++i) {
     const Value value = slice.items[i] ? eval(*slice.items[i]) : Value();
     if (value.none()) continue;
-    if (!value.is<std::int64_t>() && !value.is<bool>()) return make_undefined("slice indices must be integers or None");
+    if (!value.is<std::int64_t>() && !value.is<bool>()) run.fail("slice indices must be integers or None, not ", type_name(value));
     part[i] = to_integer(run, value, "slice index");
     given[i] = true;
   }
   const Text* text = object.text();
   const Sequence* sequence = object.sequence();
-  if (!text && !(sequence && sequence->kind <= SequenceKind::range))
-    return make_undefined("'" + std::string(type_name(object)) + "' object is not subscriptable by a slice");
+  if (!text && !(sequence && sequence->kind <= SequenceKind::range)) run.fail("'", type_name(object), "' object cannot be sliced");
   const std::int64_t step = part[2];
   if (step == 0) run.fail("slice step cannot be zero");
   if (text) run.step(text->bytes.size() / 64);

@@ -181,8 +181,12 @@ std::span<const Builtin> list_filters() { return filters; }
 
 Value fold_case(const Value& value) { return value.text() ? Value(map_case(*value.text(), Case::lower)) : value; }
 
-Value look_up(Evaluator& eval, const Value& object, const Value& path) {
-  if (!path.text()) return eval.item(object, path);
+Value look_up(Evaluator& eval, const Value& object, const Value& path, const Value* fallback) {
+  const auto step = [&](const Value& from, const Value& key) {
+    Value found = eval.item(from, key);
+    return found.undefined() && fallback ? *fallback : found;
+  };
+  if (!path.text()) return step(object, path);
   const std::string& names = path.text()->bytes;
   Value value = object;
   for (std::size_t at = 0; at <= names.size();) {
@@ -190,7 +194,7 @@ Value look_up(Evaluator& eval, const Value& object, const Value& path) {
     const std::string part = names.substr(at, dot - at);
     const bool number =
         !part.empty() && part.size() < 10 && std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
-    value = eval.item(value, number ? Value(std::int64_t{std::stoi(part)}) : make_string(part));
+    value = step(value, number ? Value(std::int64_t{std::stoi(part)}) : make_string(part));
     at = dot + 1;
   }
   return value;

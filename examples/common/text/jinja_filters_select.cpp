@@ -15,15 +15,28 @@ Arguments behind(Args args, std::size_t count) {
   return rest;
 }
 
+/// A generator of what `visit(item, out)` puts out. An error waits until its element is asked for, as in Python: `| first` often is all.
+template <class Visit>
+Value generate(Run& run, const Value& source, const Visit& visit) {
+  std::vector<Value> items;
+  std::exception_ptr error;
+  try {
+    const Depth depth(run);
+    for (const Value& item : elements(run, source)) visit(item, items);
+  } catch (const TemplateError&) {
+    error = std::current_exception();
+  }
+  Value generator = make_sequence(run, std::move(items), SequenceKind::generator);
+  generator.sequence()->error = error;
+  return generator;
+}
+
 Value map_attribute(Evaluator& eval, const Value& self, Args args) {
   const Bound bound(eval.run, "map", args, {"attribute", "default"});
-  std::vector<Value> items;
-  for (const Value& item : elements(eval.run, self)) {
-    Value value = look_up(eval, item, *bound.at(0));
-    if (value.undefined() && !bound.is_none(1)) value = *bound.at(1);
-    items.push_back(std::move(value));
-  }
-  return make_sequence(eval.run, std::move(items), SequenceKind::generator);
+  return generate(eval.run, self, [&](const Value& item, std::vector<Value>& out) {
+    Value value = look_up(eval, item, *bound.at(0), bound.is_none(1) ? nullptr : bound.at(1));
+    out.push_back(std::move(value));
+  });
 }
 
 Value filter_map(Evaluator& eval, const Value& self, Args args) {
@@ -36,10 +49,7 @@ Value filter_map(Evaluator& eval, const Value& self, Args args) {
   const Builtin* filter = find_filter(name);
   if (filter == nullptr) eval.run.fail("map: unknown or unsupported filter '", name, "'");
   const Arguments rest = behind(args, 1);
-  std::vector<Value> items;
-  const Depth depth(eval.run);
-  for (const Value& item : elements(eval.run, self)) items.push_back(filter->call(eval, item, rest));
-  return make_sequence(eval.run, std::move(items), SequenceKind::generator);
+  return generate(eval.run, self, [&](const Value& item, std::vector<Value>& out) { out.push_back(filter->call(eval, item, rest)); });
 }
 
 template <bool Keep, bool Attribute>
@@ -54,12 +64,10 @@ Value filter_select(Evaluator& eval, const Value& self, Args args) {
     if (test == nullptr) eval.run.fail("unknown or unsupported test '", to_text(eval.run, args.positional[skip]).bytes, "'");
   }
   const Arguments rest = behind(args, skip + 1);
-  std::vector<Value> items;
-  for (const Value& item : elements(eval.run, self)) {
+  return generate(eval.run, self, [&](const Value& item, std::vector<Value>& out) {
     const Value subject = Attribute ? look_up(eval, item, args.positional[0]) : item;
-    if (truthy(test ? test->call(eval, subject, rest) : subject) == Keep) items.push_back(item);
-  }
-  return make_sequence(eval.run, std::move(items), SequenceKind::generator);
+    if (truthy(test ? test->call(eval, subject, rest) : subject) == Keep) out.push_back(item);
+  });
 }
 
 constexpr std::array filters{

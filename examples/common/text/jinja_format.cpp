@@ -101,7 +101,7 @@ Text apply_spec(Run& run, const Value& value, const Spec& spec) {
   Text body;
   std::string sign;
   const bool number = is_number(value) && !(value.is<bool>() && spec.type == 0);
-  if (number && spec.type != 's') {
+  if (number) {
     auto parts = number_parts(run, value, spec);
     sign = std::move(parts.first);
     body.append(parts.second, false);

@@ -99,6 +99,7 @@ class Lexer {
   }
 
   void lex_comment(std::size_t open) {
+    if (rest().size() == open) return advance(open);  // jinja2 does not mind either
     const std::size_t close = rest().find("#}", open);
     if (close == std::string_view::npos) fail("missing end of comment tag '#}'");
     const bool signed_end = close > open && (rest()[close - 1] == '-' || rest()[close - 1] == '+');
@@ -115,6 +116,7 @@ class Lexer {
     const std::size_t open = starts("-%}", at) ? skip_space(text, at + 3) : starts("%}", at) ? at + 2 : 0;
     if (open == 0) return false;
     advance(open);
+    if (rest().empty()) return true;
     for (std::size_t tag = rest().find("{%"); tag != std::string_view::npos; tag = rest().find("{%", tag + 2)) {
       const char sign = starts("-", tag + 2) ? '-' : starts("+", tag + 2) ? '+' : ' ';
       std::size_t end = skip_space(rest(), tag + (sign == ' ' ? 2 : 3));

@@ -93,7 +93,7 @@ std::vector<Text::Range> split_space(std::string_view text, std::int64_t limit, 
       out.push_back({begin, end});
       end = trim_space_end(text.substr(0, begin));
     }
-    if (const std::size_t begin = skip_space(text); end > begin) out.push_back({begin, end});
+    if (end > 0) out.push_back({0, end});  // all of it, with the white space at its start
     std::reverse(out.begin(), out.end());
     return out;
   }

@@ -69,7 +69,7 @@ class Parser {
   ExprPtr parse_integer();
   ExprPtr parse_list();
   ExprPtr parse_dict();
-  ExprPtr parse_postfix(ExprPtr node);
+  ExprPtr parse_postfix(ExprPtr node);  // from here on in jinja_parser_postfix.cpp
   ExprPtr parse_filters_and_tests(ExprPtr node);
   ExprPtr parse_subscript(ExprPtr node);
   ExprPtr parse_subscript_item();

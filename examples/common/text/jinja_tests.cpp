@@ -46,7 +46,7 @@ constexpr std::array tests{
     Builtin{"sequence",
             [](Evaluator&, const Value& self, Args) {
               const Sequence* sequence = self.sequence();
-              return Value(self.text() || self.dict() || (sequence && sequence->kind <= SequenceKind::range));
+              return Value(self.undefined() || self.text() || self.dict() || (sequence && sequence->kind <= SequenceKind::range));
             }},
     Builtin{"iterable",
             [](Evaluator&, const Value& self, Args) {

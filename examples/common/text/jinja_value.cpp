@@ -246,6 +246,7 @@ std::vector<Value> elements(Run& run, const Value& value) {
   if (Sequence* sequence = value.sequence()) {
     run.step(sequence->items.size());
     out.assign(sequence->items.begin() + static_cast<std::ptrdiff_t>(sequence->next), sequence->items.end());
+    if (sequence->error) std::rethrow_exception(sequence->error);
     if (sequence->kind == SequenceKind::generator) sequence->next = sequence->items.size();
   } else if (const Dict* dict = value.dict()) {
     run.step(dict->entries.size());

@@ -3,6 +3,7 @@
 
 #include <boost/json/value.hpp>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -77,9 +78,10 @@ enum class SequenceKind { list, tuple, range, generator, keys, values, items };
 struct Sequence {
   SequenceKind kind = SequenceKind::list;
   std::vector<Value> items;
-  std::size_t next = 0;    // first element that a generator still has
-  int nesting = 1;         // lists in lists, bounded so that no recursion over a value runs out of stack
-  std::string label = {};  // how a range prints
+  std::size_t next = 0;                // first element that a generator still has
+  int nesting = 1;                     // lists in lists, bounded so that no recursion over a value runs out of stack
+  std::string label = {};              // how a range prints
+  std::exception_ptr error = nullptr;  // what computing the element behind the last one of a generator failed with
 };
 
 /// Insertion order kept; 1, 1.0 and true are one key, as in Python.

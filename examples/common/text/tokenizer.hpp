@@ -39,10 +39,10 @@ struct DecodeOptions {
 /// The strings and lists that Hugging Face keeps beside tokenizer.json. Empty ones count as missing files.
 struct TokenizerSources {
   std::string name = "tokenizer.json";  // for messages
-  std::string tokenizer;                // the text of tokenizer.json
-  std::string tokenizer_config;         // of tokenizer_config.json: bos_token, eos_token, add_bos_token
-  std::string generation_config;        // of generation_config.json: eos_token_id, a number or a list
-  std::string config;                   // of config.json: the same fields, used where the other two say nothing
+  std::string tokenizer = {};           // the text of tokenizer.json
+  std::string tokenizer_config = {};    // of tokenizer_config.json: bos_token, eos_token, add_bos_token
+  std::string generation_config = {};   // of generation_config.json: eos_token_id, a number or a list
+  std::string config = {};              // of config.json: the same fields, used where the other two say nothing
 };
 
 /// Immutable once made: copies share one vocabulary, and any number of threads may use it. Functions that take an id throw Error when it

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "common/io/mapped_file.hpp"
+#include "common/io/names.hpp"
 #include "common/text/tokenizer_json.hpp"
 #include "common/text/tokenizer_loader.hpp"
 #include "vernier/core/error.hpp"
@@ -22,17 +23,20 @@ int id_of(const TokenizerSpec& spec, std::string_view piece) {
   return -1;
 }
 
+/// The path of `file` in the folder of tokenizer.json.
+std::string beside(const std::string& name, std::string_view file) { return name.substr(0, name.rfind('/') + 1) + std::string(file); }
+
 /// tokenizer_config.json: tokens by spelling, as a string or as an object with `content`.
 void read_tokenizer_config(const std::string& text, TokenizerSpec& spec) {
   if (text.empty()) return;
-  const io::JsonDocument document(spec.name + " (tokenizer_config.json)", text);
+  const io::JsonDocument document(beside(spec.name, "tokenizer_config.json"), text);
   const io::JsonFields fields(document.root(), document.file());
   const auto token = [&](const char* name) {
     const json::value* value = fields.find(name);
     if (!value) return -1;
     const std::string piece = value->is_object() ? fields.object(name)->text("content") : fields.text(name);
     const int id = id_of(spec, piece);
-    expect(id >= 0 || piece.empty(), document.file(), name, " = \"", piece, "\" is not in the vocabulary of tokenizer.json");
+    expect(id >= 0 || piece.empty(), document.file(), name, " = ", io::quoted(piece), " is not in the vocabulary of tokenizer.json");
     return id;
   };
   spec.bos = token("bos_token");
@@ -43,7 +47,7 @@ void read_tokenizer_config(const std::string& text, TokenizerSpec& spec) {
 /// generation_config.json or config.json: tokens by id. What an earlier file said stays.
 void read_ids(const char* file, const std::string& text, TokenizerSpec& spec) {
   if (text.empty()) return;
-  const io::JsonDocument document(concat(spec.name, " (", file, ")"), text);
+  const io::JsonDocument document(beside(spec.name, file), text);
   const io::JsonFields fields(document.root(), document.file());
   const int last = static_cast<int>(spec.pieces.size()) - 1;
   // A model may say -1 for none, and lists are not used for bos.

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "common/io/gguf.hpp"
+#include "common/io/names.hpp"
 #include "common/text/tokenizer_impl.hpp"
 #include "common/text/tokenizer_loader.hpp"
 #include "vernier/core/error.hpp"
@@ -56,13 +57,14 @@ void read_merges(const io::Gguf& file, TokenizerSpec& spec) {
   for (std::size_t rank = 0; rank < lines.size(); ++rank) {
     const std::string_view line = lines[rank];
     const std::size_t space = line.find(' ', 1);  // from 1: llama.cpp's rule, so that a first part may be a space
-    expect(space != std::string_view::npos && space + 1 < line.size(), spec.name, "tokenizer.ggml.merges[", rank, "] = \"", line,
-           "\", expected two tokens with a space between them");
+    if (space == std::string_view::npos || space + 1 >= line.size())
+      fail(spec.name, "tokenizer.ggml.merges[", rank, "] = ", io::quoted(line), ", expected two tokens with a space between them");
     joined.assign(line.substr(0, space)).append(line.substr(space + 1));
     const auto id_of = [&](std::string_view piece) {
       const auto found = ids.find(piece);
-      expect(found != ids.end(), spec.name, "tokenizer.ggml.merges[", rank, "] = \"", line, "\" needs the token \"", piece,
-             "\", which is not in tokenizer.ggml.tokens");
+      if (found == ids.end())
+        fail(spec.name, "tokenizer.ggml.merges[", rank, "] = ", io::quoted(line), " needs the token ", io::quoted(piece),
+             ", which is not in tokenizer.ggml.tokens");
       return found->second;
     };
     const Merge merge{id_of(line.substr(0, space)), id_of(line.substr(space + 1)), id_of(joined)};
@@ -85,7 +87,8 @@ void read_bpe(const io::Gguf& file, TokenizerSpec& spec) {
     fail(spec.name, "tokenizer.ggml.pre is ", pre.empty() ? "missing" : "\"default\"",
          ", so the file does not say how text is cut into words; convert the model again with a newer converter, or set it to one of: ",
          known_pre_tokenizers());
-  expect(known != nullptr, spec.name, "tokenizer.ggml.pre = \"", pre, "\" is not supported; supported are: ", known_pre_tokenizers());
+  expect(known != nullptr, spec.name, "tokenizer.ggml.pre = ", io::quoted(pre),
+         " is not supported; supported are: ", known_pre_tokenizers());
   spec.byte_level = true;
   spec.split = known->steps;
   spec.ignore_merges = known->ignore_merges;

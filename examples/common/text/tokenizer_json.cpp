@@ -3,6 +3,7 @@
 
 #include <unordered_map>
 
+#include "common/io/names.hpp"
 #include "common/text/tokenizer_loader.hpp"
 #include "vernier/core/error.hpp"
 
@@ -13,12 +14,13 @@ namespace json = boost::json;
 
 std::string_view view(const json::string& text) { return {text.data(), text.size()}; }
 
-/// Ids may have holes (padded vocabularies), but not so many that a small file needs much memory.
-int checked_id(const TokenizerSpec& spec, const json::value& value, std::string_view what, std::size_t limit) {
-  const std::int64_t id = value.is_int64() ? value.get_int64() : -1;
+/// The id of `piece` in `field`. Ids may have holes (padded vocabularies), but not so many that a small file needs much memory.
+int checked_id(const TokenizerSpec& spec, const json::value* value, std::string_view field, std::string_view piece, std::size_t entries) {
+  const std::size_t limit = 4 * entries + 1024;
+  const std::int64_t id = value && value->is_int64() ? value->get_int64() : -1;
   if (id < 0 || id >= static_cast<std::int64_t>(limit))
-    fail(spec.name, what, " has the id ", io::json_text(value), ", expected an integer from 0 to ", limit - 1,
-         " (four times the number of tokens, and some)");
+    fail(spec.name, field, ": the id of ", io::quoted(piece), " is ", value ? io::json_text(*value) : "missing",
+         ", expected an integer from 0 to ", limit - 1, " for ", entries, " tokens");
   return static_cast<int>(id);
 }
 
@@ -29,8 +31,8 @@ void place(TokenizerSpec& spec, int id, std::string_view piece) {
     spec.kinds.resize(at + 1, TokenKind::unused);
     spec.in_model.resize(at + 1, false);
   }
-  expect(spec.pieces[at].empty() || spec.pieces[at] == piece, spec.name, "the id ", id, " belongs to \"", spec.pieces[at], "\" and to \"",
-         piece, "\"");
+  if (!spec.pieces[at].empty() && spec.pieces[at] != piece)
+    fail(spec.name, "the id ", id, " belongs to ", io::quoted(spec.pieces[at]), " and to ", io::quoted(piece));
   spec.pieces[at] = piece;
 }
 
@@ -38,10 +40,9 @@ void read_vocabulary(const io::JsonFields& model, TokenizerSpec& spec) {
   const json::value* vocabulary = model.find("vocab");
   if (!vocabulary || !vocabulary->is_object()) model.fail_field("vocab", "an object of tokens and ids");
   const json::object& tokens = vocabulary->get_object();
-  const std::size_t limit = 4 * tokens.size() + 65536;
   for (const auto& [key, value] : tokens) {
     const std::string_view piece(key.data(), key.size());
-    const int id = checked_id(spec, value, concat("model.vocab[\"", piece, "\"]"), limit);
+    const int id = checked_id(spec, &value, "model.vocab", piece, tokens.size());
     if (piece.empty()) continue;
     place(spec, id, piece);
     spec.kinds[static_cast<std::size_t>(id)] = TokenKind::normal;
@@ -77,7 +78,8 @@ void read_merges(const io::JsonFields& model, TokenizerSpec& spec) {
     const auto [left, right] = merge_parts(spec, value, rank);
     const auto id_of = [&, rank](std::string_view piece) {
       const auto found = ids.find(piece);
-      expect(found != ids.end(), spec.name, "model.merges[", rank, "] needs the token \"", piece, "\", which is not in model.vocab");
+      if (found == ids.end())
+        fail(spec.name, "model.merges[", rank, "] needs the token ", io::quoted(piece), ", which is not in model.vocab");
       return found->second;
     };
     joined.assign(left).append(right);
@@ -91,7 +93,7 @@ void read_model(const io::JsonFields& root, TokenizerSpec& spec) {
   const std::optional<io::JsonFields> model = root.object("model");
   if (!model) root.fail_field("model", "an object");
   const std::string type = model->text_or("type", "BPE");
-  expect(type == "BPE", spec.name, "model.type = \"", type, "\" is not supported; supported is: BPE");
+  expect(type == "BPE", spec.name, "model.type = ", io::quoted(type), " is not supported; supported is: BPE");
   for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"})
     expect(model->text_or(affix, "").empty(), spec.name, "model.", affix, " is not supported; the models that Vernier runs have none");
   if (const json::value* dropout = model->find("dropout"))
@@ -105,7 +107,7 @@ void read_model(const io::JsonFields& root, TokenizerSpec& spec) {
   const std::string unknown = model->text_or("unk_token", "");
   for (std::size_t id = 0; !unknown.empty() && id < spec.pieces.size(); ++id)
     if (spec.pieces[id] == unknown) spec.unknown = static_cast<int>(id);
-  expect(unknown.empty() || spec.unknown >= 0, spec.name, "model.unk_token = \"", unknown, "\" is not in model.vocab");
+  expect(unknown.empty() || spec.unknown >= 0, spec.name, "model.unk_token = ", io::quoted(unknown), " is not in model.vocab");
 }
 
 void read_added_tokens(const io::JsonFields& root, TokenizerSpec& spec) {
@@ -114,18 +116,18 @@ void read_added_tokens(const io::JsonFields& root, TokenizerSpec& spec) {
   if (!list->is_array()) root.fail_field("added_tokens", "an array of objects");
   std::unordered_map<std::string, int> ids;  // of the model: an added token that is there too has the same id
   for (std::size_t id = 0; id < spec.pieces.size(); ++id) ids.emplace(spec.pieces[id], static_cast<int>(id));
-  const std::size_t limit = 4 * (spec.pieces.size() + list->get_array().size()) + 65536;
+  const std::size_t entries = spec.pieces.size() + list->get_array().size();
   for (const json::value& value : list->get_array()) {
     if (!value.is_object()) root.fail_field("added_tokens", "an array of objects");
     const io::JsonFields fields(value.get_object(), spec.name, "added_tokens[].");
     AddedToken token;
     token.text = fields.text("content");
     if (token.text.empty()) continue;
-    const json::value* id = fields.find("id");
-    token.id = checked_id(spec, id ? *id : json::value(), concat("added_tokens: \"", token.text, "\""), limit);
+    token.id = checked_id(spec, fields.find("id"), "added_tokens", token.text, entries);
     const auto known = ids.emplace(token.text, token.id).first;
-    expect(known->second == token.id, spec.name, "added_tokens gives \"", token.text, "\" the id ", token.id, ", but it has the id ",
-           known->second, " already");
+    if (known->second != token.id)
+      fail(spec.name, "added_tokens gives ", io::quoted(token.text), " the id ", token.id, ", but it has the id ", known->second,
+           " already");
     token.special = fields.flag_or("special", false);
     token.lstrip = fields.flag_or("lstrip", false);
     token.rstrip = fields.flag_or("rstrip", false);

@@ -1,6 +1,7 @@
 // tokenizer.json: what happens to text before and after the model.
 #include <algorithm>
 
+#include "common/io/names.hpp"
 #include "common/text/tokenizer_json.hpp"
 #include "common/text/tokenizer_loader.hpp"
 #include "vernier/core/error.hpp"
@@ -34,7 +35,8 @@ void add_normalizer(const io::JsonFields& step, TokenizerSpec& spec) {
            "\" is not supported; supported are strings");
     out = {.kind = NormalizeStep::Kind::replace, .from = pattern, .to = step.text("content")};
   } else {
-    fail(spec.name, "normalizer.type = \"", type, "\" is not supported; supported are: NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence");
+    fail(spec.name, "normalizer.type = ", io::quoted(type),
+         " is not supported; supported are: NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence");
   }
   spec.normalize.push_back(std::move(out));
 }
@@ -101,7 +103,8 @@ bool add_pre_tokenizer(const io::JsonFields& step, TokenizerSpec& spec) {
   else if (type == "Metaspace")
     add_metaspace(step, spec);
   else
-    fail(spec.name, "pre_tokenizer.type = \"", type, "\" is not supported; supported are: ByteLevel, Split, Digits, Metaspace, Sequence");
+    fail(spec.name, "pre_tokenizer.type = ", io::quoted(type),
+         " is not supported; supported are: ByteLevel, Split, Digits, Metaspace, Sequence");
   return false;
 }
 
@@ -122,7 +125,7 @@ void read_template(const io::JsonFields& step, TokenizerSpec& spec) {
     }
     const std::string name = special->text("id");
     const std::optional<io::JsonFields> token = tokens ? tokens->object(name) : std::nullopt;
-    expect(token.has_value(), spec.name, "post_processor.special_tokens lacks \"", name, "\", which post_processor.single uses");
+    expect(token.has_value(), spec.name, "post_processor.special_tokens lacks ", io::quoted(name), ", which post_processor.single uses");
     for (const int id : token->integers("ids", 0, static_cast<int>(spec.pieces.size()) - 1))
       (behind ? spec.suffix : spec.prefix).push_back(id);
   }
@@ -138,7 +141,7 @@ void read_pre_tokenizer(const io::JsonFields& root, TokenizerSpec& spec) {
   bool done = false;
   spec.byte_level = false;
   for_each_step(root, "pre_tokenizer", "pretokenizers", [&](const io::JsonFields& step) {
-    expect(!done, spec.name, "pre_tokenizer: \"", step.text("type"), "\" after ByteLevel is not supported");
+    expect(!done, spec.name, "pre_tokenizer: ", io::quoted(step.text("type")), " after ByteLevel is not supported");
     done = add_pre_tokenizer(step, spec);
   });
 }

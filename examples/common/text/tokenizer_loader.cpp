@@ -5,6 +5,7 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "common/io/names.hpp"
 #include "common/text/tokenizer_impl.hpp"
 #include "vernier/core/error.hpp"
 
@@ -88,8 +89,10 @@ Tokenizer make_tokenizer(TokenizerSpec spec) {
   for (std::size_t id = 0; id < size; ++id) {
     if (spec.pieces[id].empty()) continue;
     const auto [first, fresh] = seen.emplace(spec.pieces[id], id);
-    expect(fresh, spec.name, "tokens ", first->second, " and ", id, " are both spelled \"", spec.pieces[id],
-           "\"; a vocabulary has each spelling once");
+    if (!fresh)
+      fail(spec.name, "tokens ", first->second, " and ", id, " are both spelled ", io::quoted(spec.pieces[id]),
+           "; a vocabulary has each spelling once");
+    a vocabulary has each spelling once ");
   }
   const auto check = [&](int id, std::string_view what) {
     expect(id >= -1 && id < static_cast<int>(size), spec.name, what, " is token ", id, ", the vocabulary has ids 0 to ", size - 1);

@@ -18,7 +18,7 @@ enum class TokenKind : std::uint8_t { normal, unknown, control, user_defined, un
 /// A token that is looked for in the text before anything else happens to it. Flags as in tokenizer.json.
 struct AddedToken {
   int id = 0;
-  std::string text;
+  std::string text = {};
   bool special = false;      // found in trusted text only
   bool lstrip = false;       // takes the white space before it along
   bool rstrip = false;       // and after it
@@ -29,7 +29,7 @@ struct AddedToken {
 struct NormalizeStep {
   enum class Kind { unicode, prepend, replace } kind = Kind::unicode;
   Normalization form = Normalization::nfc;
-  std::string from, to;  // replace: every `from` becomes `to`; prepend: `to` goes in front of a text that is not empty
+  std::string from = {}, to = {};  // replace: every `from` becomes `to`; prepend: `to` goes in front of a text that is not empty
 };
 
 /// Metaspace, after normalisation: spaces become U+2581, and one goes in front.

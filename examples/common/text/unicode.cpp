@@ -105,7 +105,7 @@ bool is_utf8(std::string_view text) {
 CharClass char_class(char32_t c) { return c < 128 ? ascii_classes[c] : class_by_icu(c); }
 
 bool is_word_char(char32_t c) {
-  if (char_class(c) == CharClass::letter) return true;
+  if (contains(newer_letters, c) || contains(newer_numbers, c)) return true;
   const auto code = static_cast<UChar32>(c);
   const std::uint32_t mask = U_MASK(u_charType(code));
   return (mask & (U_GC_L_MASK | U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0 || u_hasBinaryProperty(code, UCHAR_ALPHABETIC) ||
