@@ -1,5 +1,5 @@
 // Turns bytes from a client into Requests, and refuses those that break the protocol or a limit, with the status that each deserves.
-// Knows nothing of sockets or time, so that tests and the fuzzer can feed it directly. The grammar is Boost.Beast's.
+// Knows nothing of sockets or time, so that tests and the fuzzer can feed it directly. The grammar of heads is Boost.Beast's.
 #pragma once
 
 #include <cstddef>
