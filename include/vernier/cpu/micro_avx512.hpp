@@ -33,12 +33,16 @@ struct Column {
   return {_mm512_cvtph_ps(_mm512_castsi512_si256(halfs)), _mm512_cvtph_ps(_mm512_extracti64x4_epi64(halfs, 1))};
 }
 
-/// E4M3 codes in the upper bytes of 16-bit lanes, anything in the lower ones: the same bits as f16 are the value / 256; NaN stays NaN.
-[[gnu::always_inline]] inline Column from_e4m3(__m512i words) {
-  const __m512i halfs = _mm512_and_si512(_mm512_srai_epi16(words, 1), _mm512_set1_epi16(static_cast<short>(0xbf80)));
-  const __mmask32 nan = _mm512_cmpeq_epi16_mask(_mm512_or_si512(halfs, _mm512_set1_epi16(static_cast<short>(0x8000))),
-                                                _mm512_set1_epi16(static_cast<short>(0xbf80)));
-  return from_f16(_mm512_mask_mov_epi16(halfs, nan, _mm512_set1_epi16(0x7e00)));
+/// E4M3 codes in the upper bytes of 16-bit lanes, anything in the lower ones: the same bits as f16 are the value / 256. NaN stays NaN,
+/// on a path of its own, because weights hardly ever hold one.
+[[gnu::always_inline]] inline Column from_e4m3(__m512i words, bool any_nan) {
+  __m512i halfs = _mm512_and_si512(_mm512_srai_epi16(words, 1), _mm512_set1_epi16(static_cast<short>(0xbf80)));
+  if (any_nan) [[unlikely]] {
+    const __m512i magnitudes = _mm512_and_si512(halfs, _mm512_set1_epi16(0x7fff));
+    const __mmask32 nan = _mm512_cmpeq_epi16_mask(magnitudes, _mm512_set1_epi16(0x3f80));
+    halfs = _mm512_mask_mov_epi16(halfs, nan, _mm512_set1_epi16(0x7e00));
+  }
+  return from_f16(halfs);
 }
 
 /// Two vectors of 16 rows, 4 bytes per row, as a step of i8 or nf4 holds them.
@@ -68,7 +72,9 @@ template <Precision P, int J>
     return from_f16(_mm512_and_si512(words, _mm512_set1_epi16(static_cast<short>(0xff00))));
   } else if constexpr (P == Precision::e4m3) {
     const __m512i words = _mm512_loadu_si512(codes);
-    return from_e4m3(J == 0 ? _mm512_slli_epi16(words, 8) : words);
+    const bool any_nan =
+        _mm512_cmpeq_epi8_mask(_mm512_or_si512(words, _mm512_set1_epi8(static_cast<char>(0x80))), _mm512_set1_epi8(-1)) != 0;
+    return from_e4m3(J == 0 ? _mm512_slli_epi16(words, 8) : words, any_nan);
   } else if constexpr (P == Precision::i8) {
     const auto [low, high] = load_lanes(codes);
     constexpr int up = 24 - 8 * J;

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
+#include "vernier/core/math.hpp"
 #include "vernier/core/matrix_view.hpp"
+#include "vernier/cpu/quantize_groups.hpp"
 #include "vernier/cpu/tile.hpp"
 #include "vernier/gemm/config.hpp"
 #include "vernier/types/bf16.hpp"
@@ -61,43 +63,61 @@ void pack_f32(const T* x, int k, int padded_k, int width, bool round_bf16, float
   for (int i = k; i < padded_k; ++i) out[static_cast<std::ptrdiff_t>(i) * width] = 0.0f;
 }
 
+/// activation_group columns of one token as floats, zeros beyond `count`; those of a whole group of floats are read where they lie.
+template <Activation T>
+const float* load_group(const T* x, int count, float (&out)[activation_group]) {
+  if constexpr (std::is_same_v<T, float>)
+    if (count >= activation_group) return x;
+  if (count >= activation_group) {
+    for (int i = 0; i < activation_group; ++i) out[i] = to_float(x[i]);
+  } else {
+    for (int i = 0; i < activation_group; ++i) out[i] = i < count ? to_float(x[i]) : 0.0f;
+  }
+  return out;
+}
+
 /// The same in bf16, pairs of columns side by side.
 template <Activation T>
 void pack_bf16(const T* x, int k, int padded_k, int width, bf16* out) {
-  for (int i = 0; i < padded_k; ++i) {
-    bf16& to = out[static_cast<std::ptrdiff_t>(i / 2) * width * 2 + i % 2];
-    if constexpr (std::is_same_v<T, bf16>)
-      to = i < k ? x[i] : bf16{};
-    else
-      to = i < k ? bf16::encode(to_float(x[i])) : bf16{};
+  float buffer[activation_group];
+  bf16 codes[activation_group];
+  for (int begin = 0; begin < padded_k; begin += activation_group) {
+    const float* group = load_group(x + std::min(begin, k), k - begin, buffer);
+    for (int i = 0; i < activation_group; ++i) codes[i] = bf16::encode(group[i]);
+    for (int pair = 0; pair < activation_group / 2; ++pair)
+      std::memcpy(out + static_cast<std::ptrdiff_t>(begin / 2 + pair) * width * 2, codes + 2 * pair, 4);
   }
 }
 
+/// Where the int8 form of a token goes, and how it is made.
+struct Int8Target {
+  GroupQuantizer quantizer;
+  ActivationScaling scaling = ActivationScaling::group;
+  int width = 1;                    // quads, scales and offsets of a token lie this far apart
+  std::int8_t* codes = nullptr;     // the token's first quad
+  float* scales = nullptr;          // its first scale
+  std::int32_t* offsets = nullptr;  // its first offset
+};
+
 /// The same in int8, quads side by side: scale = absmax / 127 of each group of 32 columns or of the token. A group that holds NaN or
-/// infinity gets the scale NaN, and so does the token's result.
+/// infinity gets the scale NaN, and so does the token's result; one whose scale would be subnormal (absmax below 1.5e-36) becomes zeros.
 template <Activation T>
-void pack_int8(const T* x, int k, int padded_k, int width, ActivationScaling scaling, std::int8_t* out, float* scales,
-               std::int32_t* offsets) {
-  const int span = scaling == ActivationScaling::token ? padded_k : activation_group;
-  for (int begin = 0; begin < padded_k; begin += span) {
-    float absmax = 0;
-    bool finite = true;
-    for (int i = begin; i < std::min(k, begin + span); ++i) {
-      const float magnitude = std::fabs(to_float(x[i]));
-      finite = finite && magnitude <= std::numeric_limits<float>::max();
-      absmax = std::max(absmax, magnitude);
-    }
-    const float scale = absmax / 127.0f, inverse = scale > 0 && finite ? 1.0f / scale : 0.0f;
-    for (int i = begin; i < begin + span; i += activation_group) {
-      std::int32_t sum = 0;
-      for (int j = i; j < i + activation_group; ++j) {
-        const std::int8_t code = j < k && finite ? i8::encode(to_float(x[j]) * inverse).bits : std::int8_t{0};
-        out[static_cast<std::ptrdiff_t>(j / 4) * width * 4 + j % 4] = code;
-        sum += code;
-      }
-      scales[static_cast<std::ptrdiff_t>(i / activation_group) * width] = finite ? scale : std::numeric_limits<float>::quiet_NaN();
-      offsets[static_cast<std::ptrdiff_t>(i / activation_group) * width] = -128 * sum;
-    }
+void pack_int8(const T* x, int k, int padded_k, const Int8Target& to) {
+  constexpr std::int32_t infinity = 0x7f800000;
+  float buffer[activation_group];
+  std::int32_t token_largest = 0;
+  if (to.scaling == ActivationScaling::token)
+    for (int i = 0; i < k; i += activation_group)
+      token_largest = std::max(token_largest, to.quantizer.largest(load_group(x + i, k - i, buffer)));
+  for (int i = 0; i < padded_k; i += activation_group) {
+    const float* group = load_group(x + std::min(i, k), k - i, buffer);
+    const std::int32_t largest = to.scaling == ActivationScaling::token ? token_largest : to.quantizer.largest(group);
+    const bool finite = largest < infinity;
+    const float scale = bits_float(static_cast<std::uint32_t>(largest)) / 127.0f;
+    const float inverse = finite && scale >= std::numeric_limits<float>::min() ? 1.0f / scale : 0.0f;
+    const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(i / activation_group) * to.width;
+    to.scales[at] = finite ? scale : std::numeric_limits<float>::quiet_NaN();
+    to.offsets[at] = -128 * to.quantizer.encode(group, inverse, to.width, to.codes + static_cast<std::ptrdiff_t>(i) * to.width);
   }
 }
 

@@ -60,8 +60,10 @@ struct GemmJob {
       else if (multiply() == Multiply::bf16)
         pack_bf16(from, k, tiles.padded_k, width, reinterpret_cast<bf16*>(to) + tiles.offset(tile) + 2 * column);
       else
-        pack_int8(from, k, tiles.padded_k, width, scaling, reinterpret_cast<std::int8_t*>(to) + tiles.offset(tile) + 4 * column,
-                  workspace->scales.data() + groups, workspace->offsets.data() + groups);
+        pack_int8(
+            from, k, tiles.padded_k,
+            {group_quantizer(kernels->config.isa), scaling, width, reinterpret_cast<std::int8_t*>(to) + tiles.offset(tile) + 4 * column,
+             workspace->scales.data() + groups, workspace->offsets.data() + groups});
     }
   }
 
