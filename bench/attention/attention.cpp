@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <vector>
 
+#include "vernier/attention/precompiled.hpp"
+
 namespace {
 
 using namespace vernier;

@@ -24,10 +24,11 @@ bool same_rows(const std::vector<float>& want, int row, const std::vector<float>
 }
 
 TEST_P(Invariance, ChunkedPrefillAndDecodeGiveTheBitsOfOnePrefill) {
+  cpu::ThreadPool one(1), three(3);
   for (int group : {1, 3, 5}) {
     const test::Scene scene({.precision = precision()}, 2, group, 24, lengths);
-    cpu::ThreadPool one(1), three(3);
     for (int window : {0, 50}) {
+      if (window != 0 && group != 3) continue;
       const KvChunk all = scene.sequences[0].last(330);
       const auto whole = scene.run({&all, 1}, scene.queries({&all, 1}), window, isa(), one);
       int at = 0;

@@ -1,6 +1,7 @@
 // What the tests of attention share: a cache with sequences in it, a call of attention, and the bound of its error.
 #pragma once
 
+#include <cmath>
 #include <deque>
 #include <span>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "support/kv.hpp"
 #include "vernier/attention/attention.hpp"
+#include "vernier/attention/precompiled.hpp"
 
 namespace vernier::test {
 
@@ -72,10 +74,15 @@ struct Scene {
 /// a key scale (2 u) and the subtraction of the maximum (2 u): (2 head_dim + 10) u of `score`, the largest sum of |q' k|. An error of e
 /// in an exponent is ln2 * e in the weight; the exponential adds 4 u, and each of the tiles may rescale (3 u). Weights enter numerator and
 /// denominator, which add n terms (2 u each) and rescale and merge once per tile (3 u).
-inline double attention_bound(int head_dim, int keys, int tiles, double score, double largest_value) {
+///
+/// For i8, kernels may round q to 2^-16 of the largest element of its row, which is below 2^-16 |q| in each of head_dim products with
+/// elements of k, in sum at most sqrt(head_dim) times the score; and weights to 2^-16 of the largest of their tile, which is at most
+/// 2^-16 of the sum of all weights, for each of n keys.
+inline double attention_bound(Precision p, int head_dim, int keys, int tiles, double score, double largest_value) {
   constexpr double u = 0x1p-24;
-  const double weight = 0.6932 * (2 * head_dim + 10) * u * score + (4 + 3 * tiles) * u;
-  return largest_value * (2 * weight + (4 * keys + 6 * tiles + 40) * u);
+  const double code = p == Precision::i8 ? 0x1p-16 : 0.0;
+  const double weight = 0.6932 * ((2 * head_dim + 10) * u + std::sqrt(head_dim) * code) * score + (4 + 3 * tiles) * u;
+  return largest_value * (2 * weight + (4 * keys + 6 * tiles + 40) * u + keys * code);
 }
 
 }  // namespace vernier::test

@@ -30,8 +30,6 @@ inline __m256 load_codes(const std::uint8_t* at) {
     return _mm256_cvtph_ps(_mm_loadu_si128(codes));
   else if constexpr (P == Precision::bf16)
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(codes)), 16));
-  else if constexpr (P == Precision::i8)
-    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(codes)));
   else if constexpr (P == Precision::e5m2)  // the upper byte of a binary16
     return _mm256_cvtph_ps(_mm_unpacklo_epi8(_mm_setzero_si128(), _mm_loadl_epi64(codes)));
   else if constexpr (P == Precision::e4m3)  // s eeee mmm -> s 0eeee mmm0000000
@@ -185,22 +183,27 @@ template <Precision P, bool Scaled>
 void tile_rows(const KeyTile& tile, const Phase& phase, const TileScales& scales) {
   constexpr int most = 4;
   const RowBlock& block = phase.block;
-  int first = 0, end = block.rows / block.group;
-  const auto sees = [&](int token) { return key_range(tile, block, token).begin < key_range(tile, block, token).end; };
-  while (first < end && !sees(first)) ++first;
-  while (end > first && !sees(end - 1)) --end;
+  const RowRange rows = visible_rows(tile, block);
+  for (int row = rows.begin; row < rows.end; row += most) score_up_to<P>(phase, row, rows.end - row);
+  for_each_run(tile, block, [&](int row, int row_end, KeyRange range) {
+    for (int r = row; r < row_end; ++r) block.shrink[r] = weigh_row<Scaled>(scales, tile.page_tokens, block, r, range);
+    for (; row < row_end; row += most) add_values_up_to<P>(phase, row, row_end - row, range, block.shrink);
+  });
+}
 
-  for (int row = first * block.group; row < end * block.group; row += most) score_up_to<P>(phase, row, end * block.group - row);
-  for (int token = first; token < end;) {
-    // Tokens that see the same keys of the tile go together: all of them, except at its causal or window edge.
-    const KeyRange range = key_range(tile, block, token);
-    int next = token + 1;
-    while (next < end && key_range(tile, block, next) == range) ++next;
-    const int row_end = range.begin < range.end ? next * block.group : 0;
-    for (int row = token * block.group; row < row_end; ++row)
-      block.shrink[row] = weigh_row<Scaled>(scales, tile.page_tokens, block, row, range);
-    for (int row = token * block.group; row < row_end; row += most) add_values_up_to<P>(phase, row, row_end - row, range, block.shrink);
-    token = next;
+/// out = codes as floats; (rows, columns).
+template <Precision P>
+void decode_tile(const std::uint8_t* codes, float* out, int rows, int columns) {
+  if constexpr (P != Precision::i8) {
+    for (int i = 0; i < rows * columns; i += 8) _mm256_storeu_ps(out + i, load_codes<P>(codes + i * bits(P) / 8));
+  } else {  // pairs of rows are interleaved: the even one in the lower bytes
+    for (int row = 0; row < rows; row += 2, codes += 2 * columns, out += 2 * columns)
+      for (int i = 0; i < columns; i += 8) {
+        const __m128i pairs = _mm_loadu_si128(reinterpret_cast<const __m128i*>(codes + 2 * i));
+        const __m128i even = _mm_srai_epi16(_mm_slli_epi16(pairs, 8), 8), odd = _mm_srai_epi16(pairs, 8);
+        _mm256_storeu_ps(out + i, _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(even)));
+        _mm256_storeu_ps(out + columns + i, _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(odd)));
+      }
   }
 }
 
@@ -211,10 +214,11 @@ void attention_tile(const KeyTile& tile, const RowBlock& block) {
   Phase phase{tile.run.keys, tile.run.values, tokens, dim, stride, block};
   TileScales scales;
   if constexpr (has_kv_scale(P)) load_scales<P>(tile, scales);
-  if (block.rows <= 4) return tile_rows<P, has_kv_scale(P)>(tile, phase, scales);
+  if constexpr (P != Precision::i8)
+    if (block.rows <= 4) return tile_rows<P, has_kv_scale(P)>(tile, phase, scales);
   float *const keys = block.decoded, *const values = block.decoded + dim * tokens;
-  for (int i = 0; i < dim * tokens; i += 8) _mm256_storeu_ps(keys + i, load_codes<P>(tile.run.keys + i * bits(P) / 8));
-  for (int i = 0; i < tokens * stride; i += 8) _mm256_storeu_ps(values + i, load_codes<P>(tile.run.values + i * bits(P) / 8));
+  decode_tile<P>(tile.run.keys, keys, dim, tokens);
+  decode_tile<P>(tile.run.values, values, tokens, stride);
   phase.keys = reinterpret_cast<const std::uint8_t*>(keys);
   phase.values = reinterpret_cast<const std::uint8_t*>(values);
   tile_rows<Precision::f32, has_kv_scale(P)>(tile, phase, scales);

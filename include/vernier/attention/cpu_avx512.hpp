@@ -32,8 +32,6 @@ inline __m512 load_codes(const std::uint8_t* at) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(wide));
   else if constexpr (P == Precision::bf16)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(wide)), 16));
-  else if constexpr (P == Precision::i8)
-    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(narrow)));
   else if constexpr (P == Precision::e5m2)  // the upper byte of a binary16
     return _mm512_cvtph_ps(_mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm_loadu_si128(narrow)), 8));
   else if constexpr (P == Precision::e4m3)  // s eeee mmm -> s 0eeee mmm0000000
@@ -207,25 +205,12 @@ void tile_rows(const KeyTile& tile, const Phase& phase, const TileScales& scales
   constexpr bool decoded = P == Precision::f32;
   constexpr int score_tile = decoded ? 8 : 4, value_tile = decoded ? 6 : 4;
   const RowBlock& block = phase.block;
-  const int tokens = block.rows / block.group;
-  int first = 0, end = tokens;
-  const auto sees = [&](int token) { return key_range(tile, block, token).begin < key_range(tile, block, token).end; };
-  while (first < end && !sees(first)) ++first;
-  while (end > first && !sees(end - 1)) --end;
-
-  for (int row = first * block.group; row < end * block.group; row += score_tile)
-    score_up_to<P, score_tile>(phase, row, end * block.group - row);
-  for (int token = first; token < end;) {
-    // Tokens that see the same keys of the tile go together: all of them, except at its causal or window edge.
-    const KeyRange range = key_range(tile, block, token);
-    int next = token + 1;
-    while (next < end && key_range(tile, block, next) == range) ++next;
-    const int row_end = range.begin < range.end ? next * block.group : 0;
-    if (row_end > 0) weigh_rows<Scaled>(scales, tile.page_tokens, block, token * block.group, row_end, range);
-    for (int row = token * block.group; row < row_end; row += value_tile)
-      add_values_up_to<P, value_tile>(phase, row, row_end - row, range, block.shrink);
-    token = next;
-  }
+  const RowRange rows = visible_rows(tile, block);
+  for (int row = rows.begin; row < rows.end; row += score_tile) score_up_to<P, score_tile>(phase, row, rows.end - row);
+  for_each_run(tile, block, [&](int row, int row_end, KeyRange range) {
+    weigh_rows<Scaled>(scales, tile.page_tokens, block, row, row_end, range);
+    for (; row < row_end; row += value_tile) add_values_up_to<P, value_tile>(phase, row, row_end - row, range, block.shrink);
+  });
 }
 
 /// See TileKernel. A few rows decode the codes in registers as they go; more share a tile that is decoded once.

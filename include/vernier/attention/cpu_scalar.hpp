@@ -10,12 +10,15 @@
 
 namespace vernier::cpu::scalar {
 
-/// out[i] = the value of codes[i], without its scale.
+/// out(row, column) = the value of its code, without its scale; (rows, columns), codes in the order of KvLayout.
 template <Precision P>
-void decode_codes(const std::uint8_t* codes, float* out, int n) {
+void decode_codes(const std::uint8_t* codes, float* out, int rows, int columns) {
   const CodeOf<P>* const typed = reinterpret_cast<const CodeOf<P>*>(codes);
   using Signed = decltype(TypeOf<P>{}.bits);
-  for (int i = 0; i < n; ++i) out[i] = TypeOf<P>{static_cast<Signed>(typed[i])}.decode();
+  for (int row = 0; row < rows; ++row)
+    for (int column = 0; column < columns; ++column)
+      out[row * columns + column] =
+          TypeOf<P>{static_cast<Signed>(typed[KvLayout::index(KvLayout::pack(P), columns, row, column)])}.decode();
 }
 
 /// See TileKernel.
@@ -24,8 +27,8 @@ void attention_tile(const KeyTile& tile, const RowBlock& block) {
   const int n = tile.page_tokens, dim = tile.head_dim, stride = tile.value_stride;
   float* const keys = block.decoded;              // (head_dim, page_tokens)
   float* const values = block.decoded + dim * n;  // (page_tokens, value_stride)
-  decode_codes<P>(tile.run.keys, keys, dim * n);
-  decode_codes<P>(tile.run.values, values, n * stride);
+  decode_codes<P>(tile.run.keys, keys, dim, n);
+  decode_codes<P>(tile.run.values, values, n, stride);
 
   for (int row = 0; row < block.rows; ++row) {
     const KeyRange range = key_range(tile, block, row / block.group);

@@ -44,7 +44,7 @@ inline double cached_key(const KvCache& cache, int layer, int head, PageTable pa
   const int n = cache.config().page_tokens, slot = position % n;
   const ConstKvRun run = cache.run(layer, head, pages[static_cast<std::size_t>(position / n)]);
   const double scale = run.key_scales != nullptr ? static_cast<double>(run.key_scales[slot]) : 1.0;
-  return detail::decode_code(cache.config().precision, run.keys, static_cast<std::size_t>(d * n + slot)) * scale;
+  return detail::decode_code(cache.config().precision, run.keys, cache.layout().key_index(d, slot)) * scale;
 }
 
 /// Likewise of the value.
@@ -52,8 +52,7 @@ inline double cached_value(const KvCache& cache, int layer, int head, PageTable 
   const int n = cache.config().page_tokens, slot = position % n;
   const ConstKvRun run = cache.run(layer, head, pages[static_cast<std::size_t>(position / n)]);
   const double scale = run.value_scales != nullptr ? static_cast<double>(run.value_scales[slot]) : 1.0;
-  return detail::decode_code(cache.config().precision, run.values, static_cast<std::size_t>(slot * cache.layout().value_stride() + d)) *
-         scale;
+  return detail::decode_code(cache.config().precision, run.values, cache.layout().value_index(slot, d)) * scale;
 }
 
 /// out: (tokens, heads * head_dim) in double; the rest as in vernier::attention. Checks nothing.

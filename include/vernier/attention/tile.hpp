@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "vernier/kv/layout.hpp"
 
@@ -31,6 +32,10 @@ struct RowBlock {
   float* scores = nullptr;     // (rows, page_tokens): scratch
   float* shrink = nullptr;     // (rows): scratch
   float* decoded = nullptr;    // decoded_floats(): scratch for a decoded tile
+  // Scratch of kernels that multiply integers; see PrepareKernel.
+  std::int16_t* q_codes = nullptr;  // (rows, head_dim)
+  float* q_scale = nullptr;         // (rows)
+  float* weight_scale = nullptr;    // (rows)
 };
 
 /// Key j of a tile adds to lane j % sum_lanes.
@@ -44,6 +49,15 @@ constexpr std::size_t decoded_floats(const KvLayout& layout) {
 /// Adds the keys of the tile that each row may see to the row's state.
 using TileKernel = void (*)(const KeyTile&, const RowBlock&);
 
+/// Called once for a block of rows before its tiles: derives from q, whose rows have head_dim elements, what the tiles want instead.
+using PrepareKernel = void (*)(const RowBlock&, int head_dim);
+
+/// The functions of one instruction set for one precision.
+struct AttentionKernel {
+  TileKernel tile = nullptr;
+  PrepareKernel prepare = nullptr;  // null when the tiles take q as it is
+};
+
 /// The keys of the tile that token t sees, [begin, end) counted from the tile's start; empty when begin >= end.
 struct KeyRange {
   int begin = 0, end = 0;
@@ -52,6 +66,33 @@ struct KeyRange {
 inline KeyRange key_range(const KeyTile& tile, const RowBlock& block, int token) {
   const int begin = block.first[token] - tile.start, end = block.end[token] - tile.start;
   return {begin > 0 ? begin : 0, end < tile.page_tokens ? end : tile.page_tokens};
+}
+
+/// Calls f(row, row_end, range) for each run of rows whose tokens see the same keys of the tile: all rows at once, except at its causal
+/// or window edge. Rows that see none are left out.
+template <class F>
+void for_each_run(const KeyTile& tile, const RowBlock& block, F&& f) {
+  const int tokens = block.rows / block.group;
+  for (int token = 0; token < tokens;) {
+    const KeyRange range = key_range(tile, block, token);
+    int next = token + 1;
+    while (next < tokens && key_range(tile, block, next) == range) ++next;
+    if (range.begin < range.end) f(token * block.group, next * block.group, range);
+    token = next;
+  }
+}
+
+/// The rows that see any key of the tile, from the first to the last of them.
+struct RowRange {
+  int begin = 0, end = 0;
+};
+inline RowRange visible_rows(const KeyTile& tile, const RowBlock& block) {
+  RowRange rows{block.rows, 0};
+  for_each_run(tile, block, [&](int row, int row_end, KeyRange) {
+    rows.begin = row < rows.begin ? row : rows.begin;
+    rows.end = row_end;
+  });
+  return rows;
 }
 
 }  // namespace vernier

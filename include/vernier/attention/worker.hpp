@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <vector>
@@ -27,8 +28,9 @@ class AttentionWorkspace {
 
   /// One worker's memory. Rows are those of an item.
   struct Worker {
-    Buffer<float> q, acc, sum, max, shrink, scores, decoded, total_acc;
+    Buffer<float> q, q_scale, weight_scale, acc, sum, max, shrink, scores, decoded, total_acc;
     Buffer<int> first, end;
+    Buffer<std::int16_t> q_codes;
     std::vector<OnlineSoftmax> total;
     // Of the one tile that this worker may share with later ones: a state per split and row.
     Buffer<float> shared_acc;
@@ -45,6 +47,9 @@ class AttentionWorkspace {
     for (int i = 0; i < workers; ++i) {
       Worker& w = worker(i);
       w.q.reserve_discard(rows * static_cast<std::size_t>(layout.geometry.head_dim));
+      w.q_codes.reserve_discard(rows * static_cast<std::size_t>(layout.geometry.head_dim));
+      w.q_scale.reserve_discard(rows);
+      w.weight_scale.reserve_discard(rows);
       w.acc.reserve_discard(rows * stride);
       w.total_acc.reserve_discard(rows * stride);
       w.sum.reserve_discard(rows * sum_lanes);
@@ -153,6 +158,7 @@ struct AttentionTask {
       mine.first[static_cast<std::size_t>(token)] = mask.first_key(item.position + token);
       mine.end[static_cast<std::size_t>(token)] = mask.end_key(item.position + token);
     }
+    if (const PrepareKernel kernel = kernels().prepare) kernel(row_block(mine, item.tokens * group), dim);
     reset_total(mine, item.tokens * group);
   }
 
@@ -162,22 +168,31 @@ struct AttentionTask {
     std::fill_n(mine.max.data(), rows, -std::numeric_limits<float>::infinity());
     std::fill_n(mine.sum.data(), rows * sum_lanes, 0.0f);
     std::fill_n(mine.acc.data(), static_cast<std::size_t>(rows) * stride(), 0.0f);
-    const RowBlock block{.rows = rows,
-                         .group = plan.group(),
-                         .q = mine.q.data(),
-                         .first = mine.first.data(),
-                         .end = mine.end.data(),
-                         .max = mine.max.data(),
-                         .sum = mine.sum.data(),
-                         .acc = mine.acc.data(),
-                         .scores = mine.scores.data(),
-                         .shrink = mine.shrink.data(),
-                         .decoded = mine.decoded.data()};
-    const TileKernel kernel = attention_kernel(workspace.isa(), layout.config.precision);
+    const RowBlock block = row_block(mine, rows);
+    const TileKernel kernel = kernels().tile;
     for (int page = plan.split_first_page(item, split); page < plan.split_end_page(item, split); ++page)
       kernel({cache.run(layer, item.kv_head, item.chunk->pages[static_cast<std::size_t>(page)]), page * layout.config.page_tokens,
               layout.config.page_tokens, layout.geometry.head_dim, layout.value_stride()},
              block);
+  }
+
+  AttentionKernel kernels() const { return attention_kernel(workspace.isa(), cache.config().precision); }
+
+  RowBlock row_block(AttentionWorkspace::Worker& mine, int rows) const {
+    return {.rows = rows,
+            .group = plan.group(),
+            .q = mine.q.data(),
+            .first = mine.first.data(),
+            .end = mine.end.data(),
+            .max = mine.max.data(),
+            .sum = mine.sum.data(),
+            .acc = mine.acc.data(),
+            .scores = mine.scores.data(),
+            .shrink = mine.shrink.data(),
+            .decoded = mine.decoded.data(),
+            .q_codes = mine.q_codes.data(),
+            .q_scale = mine.q_scale.data(),
+            .weight_scale = mine.weight_scale.data()};
   }
 
   OnlineSoftmax state_of(const AttentionWorkspace::Worker& mine, int row) const {

@@ -30,16 +30,16 @@ inline float kv_scale(const float* x, int n, float max_code) {
   return largest / max_code + poison;
 }
 
-/// codes[i * stride] = x[i] for i < n; returns the scale (unused by f16 and bf16).
-template <Precision P>
-float encode_kv_row(const float* x, int n, CodeOf<P>* codes, int stride) {
+/// codes[index(i)] = x[i] for i < n; returns the scale (unused by f16 and bf16).
+template <Precision P, class Index>
+float encode_kv_row(const float* x, int n, CodeOf<P>* codes, Index index) {
   float scale = 1, inverse = 1;
   if constexpr (has_kv_scale(P)) {
     scale = kv_scale(x, n, TypeOf<P>::max);
     inverse = scale > 0 ? 1.0f / scale : 0.0f;
     if (std::isinf(inverse)) scale = inverse = 0;  // all subnormal: too small for a scale, so they are zeros
   }
-  for (int i = 0; i < n; ++i) codes[i * stride] = static_cast<CodeOf<P>>(TypeOf<P>::encode(x[i] * inverse).bits);
+  for (int i = 0; i < n; ++i) codes[index(i)] = static_cast<CodeOf<P>>(TypeOf<P>::encode(x[i] * inverse).bits);
   return scale;
 }
 
@@ -70,10 +70,10 @@ void append_token(KvCache& cache, int layer, int page, int slot, const float* k,
   for (int head = 0; head < layout.geometry.kv_heads; ++head) {
     const KvRun run = cache.run(layer, head, page);
     rotate_halves(k + head * head_dim, key.data(), head_dim, half, cos, sin);
-    CodeOf<P>* const keys = reinterpret_cast<CodeOf<P>*>(run.keys) + slot;
-    CodeOf<P>* const values = reinterpret_cast<CodeOf<P>*>(run.values) + slot * layout.value_stride();
-    const float key_scale = encode_kv_row<P>(key.data(), head_dim, keys, layout.config.page_tokens);
-    const float value_scale = encode_kv_row<P>(v + head * head_dim, head_dim, values, 1);
+    const float key_scale =
+        encode_kv_row<P>(key.data(), head_dim, reinterpret_cast<CodeOf<P>*>(run.keys), [&](int d) { return layout.key_index(d, slot); });
+    const float value_scale = encode_kv_row<P>(v + head * head_dim, head_dim, reinterpret_cast<CodeOf<P>*>(run.values),
+                                               [&](int d) { return layout.value_index(slot, d); });
     if constexpr (has_kv_scale(P)) {
       run.key_scales[slot] = key_scale;
       run.value_scales[slot] = value_scale;

@@ -14,7 +14,7 @@ namespace vernier {
 /// The order of a cache's bytes. Memory is (layers, kv_heads, num_pages) runs, and a run holds what one head needs of one page:
 ///
 ///     keys          (head_dim, page_tokens) codes: transposed
-///     values        (page_tokens, value_stride) codes, rows padded with zeros to 16 elements
+///     values        (page_tokens, value_stride) codes, rows padded to 16 elements that nobody reads
 ///     key scales    (page_tokens) float, only for i8, e4m3 and e5m2; likewise value scales behind them
 ///
 /// Why: a kernel owns one kv head and walks its pages, and pages of a sequence are mostly neighbours, so (layer, head, page) makes that
@@ -22,11 +22,23 @@ namespace vernier {
 /// in one lane, with no sum across lanes, whose order is the same for one query or for sixty-four. Values stay rows, because there the
 /// lanes are elements of the output and the chain runs over keys. The price is paid once per token, by append, which scatters a key over
 /// head_dim cache lines, all of them in a page that attention reads right afterwards.
+///
+/// i8 is multiplied as integers, two products to a 32-bit lane, so its rows are interleaved in pairs: keys are (head_dim / 2,
+/// page_tokens, 2) and values (page_tokens / 2, value_stride, 2).
 struct KvLayout {
   KvConfig config;
   KvGeometry geometry;
 
   constexpr std::size_t code_bytes() const { return static_cast<std::size_t>(bits(config.precision) / 8); }
+  /// Rows that are interleaved: consecutive elements of a key, or tokens of the values.
+  static constexpr int pack(Precision p) { return p == Precision::i8 ? 2 : 1; }
+  /// Where the code of (row, column) is among the codes of a matrix with rows of `columns` codes, of which `pack` are interleaved.
+  static constexpr std::size_t index(int pack, int columns, int row, int column) {
+    return static_cast<std::size_t>((row / pack * columns + column) * pack + row % pack);
+  }
+  std::size_t key_index(int d, int slot) const { return index(pack(config.precision), config.page_tokens, d, slot); }
+  std::size_t value_index(int slot, int d) const { return index(pack(config.precision), value_stride(), slot, d); }
+
   /// Elements from one value row to the next.
   constexpr int value_stride() const { return round_up(geometry.head_dim, 16); }
   constexpr std::size_t key_bytes() const {
@@ -66,7 +78,7 @@ struct KvLayout {
 /// One run: the keys and values of one page of one kv head, for tokens [0, page_tokens) of the page. Byte is std::uint8_t or const.
 template <class Byte, class Float>
 struct BasicKvRun {
-  Byte* keys = nullptr;           // (head_dim, page_tokens) codes
+  Byte* keys = nullptr;           // (head_dim, page_tokens) codes, see KvLayout
   Byte* values = nullptr;         // (page_tokens, value_stride) codes
   Float* key_scales = nullptr;    // (page_tokens), or null
   Float* value_scales = nullptr;  // (page_tokens), or null
