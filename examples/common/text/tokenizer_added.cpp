@@ -3,12 +3,8 @@
 
 #include <algorithm>
 
-#include "vernier/core/error.hpp"
-
 namespace vernier::text {
 namespace {
-
-constexpr std::size_t max_added_bytes = 1024;
 
 std::size_t strip_left(std::string_view text, std::size_t begin, std::size_t low) {
   while (begin > low) {
@@ -38,8 +34,6 @@ bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) {
 AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)), nodes_(1) {
   for (std::size_t i = 0; i < tokens_.size(); ++i) {
     const std::string& text = tokens_[i].text;
-    expect(text.size() <= max_added_bytes, "vernier::text::Tokenizer", "added token ", tokens_[i].id, " has ", text.size(),
-           " bytes, at most ", max_added_bytes, " are supported");
     int node = 0;
     for (const char c : text) {
       const auto byte = static_cast<unsigned char>(c);

@@ -19,7 +19,7 @@ class AddedTokens {
   };
 
   AddedTokens() : AddedTokens(std::vector<AddedToken>()) {}
-  /// Throws Error for a token longer than 1024 bytes: it bounds the work per byte of text.
+  /// The longest token bounds the work per byte of text.
   explicit AddedTokens(std::vector<AddedToken> tokens);
 
   bool empty() const { return tokens_.empty(); }

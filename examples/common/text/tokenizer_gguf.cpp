@@ -85,8 +85,7 @@ void read_bpe(const io::Gguf& file, TokenizerSpec& spec) {
   const NamedPreTokenizer* known = find_pre_tokenizer(pre);
   if (!known && (pre.empty() || pre == "default"))
     fail(spec.name, "tokenizer.ggml.pre is ", pre.empty() ? "missing" : "\"default\"",
-         ", so the file does not say how text is cut into words; convert the model again with a newer converter, or set it to one of: ",
-         known_pre_tokenizers());
+         ", so it is not known how text is cut into words; convert the model again, or set it to one of: ", known_pre_tokenizers());
   expect(known != nullptr, spec.name, "tokenizer.ggml.pre = ", io::quoted(pre),
          " is not supported; supported are: ", known_pre_tokenizers());
   spec.byte_level = true;
@@ -123,8 +122,8 @@ Tokenizer Tokenizer::from_gguf(const io::Gguf& file) {
   spec.name = file.path();
   expect(file.has(key("model")), spec.name, "tokenizer.ggml.model is missing: the file has no tokenizer");
   const std::string_view model = file.text(key("model"));
-  expect(model == "gpt2" || model == "llama", spec.name, "tokenizer.ggml.model = \"", model,
-         "\" is not supported; supported are: gpt2 (byte-level BPE), llama (SentencePiece BPE)");
+  expect(model == "gpt2" || model == "llama", spec.name, "tokenizer.ggml.model = ", io::quoted(model),
+         " is not supported; supported are: gpt2 (byte-level BPE), llama (SentencePiece BPE)");
   read_vocabulary(file, spec);
   expect(!spec.pieces.empty(), spec.name, "tokenizer.ggml.tokens is empty");
   if (model == "gpt2")

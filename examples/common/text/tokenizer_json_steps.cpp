@@ -31,8 +31,8 @@ void add_normalizer(const io::JsonFields& step, TokenizerSpec& spec) {
     out.to = step.text("prepend");
   } else if (type == "Replace") {
     const auto [pattern, regex] = read_pattern(step);
-    expect(!regex && !pattern.empty(), spec.name, "normalizer: Replace of the pattern \"", pattern,
-           "\" is not supported; supported are strings");
+    expect(!regex && !pattern.empty(), spec.name, "normalizer: Replace of the pattern ", io::quoted(pattern),
+           " is not supported; supported are strings");
     out = {.kind = NormalizeStep::Kind::replace, .from = pattern, .to = step.text("content")};
   } else {
     fail(spec.name, "normalizer.type = ", io::quoted(type),
@@ -156,8 +156,8 @@ void read_decoder(const io::JsonFields& root, TokenizerSpec& spec) {
       spec.strip_space = step.text_or("prepend_scheme", step.flag_or("add_prefix_space", true) ? "always" : "never") != "never";
       known = true;
     } else if (type != "ByteLevel" && type != "Replace" && type != "ByteFallback" && type != "Fuse") {
-      fail(spec.name, "decoder.type = \"", type,
-           "\" is not supported; supported are: ByteLevel, Replace, ByteFallback, Fuse, Strip, Metaspace, Sequence");
+      fail(spec.name, "decoder.type = ", io::quoted(type),
+           " is not supported; supported are: ByteLevel, Replace, ByteFallback, Fuse, Strip, Metaspace, Sequence");
     }
   });
   expect(known, spec.name,
@@ -170,8 +170,8 @@ void read_post_processor(const io::JsonFields& root, TokenizerSpec& spec) {
     if (type == "TemplateProcessing")
       read_template(step, spec);
     else
-      expect(type == "ByteLevel", spec.name, "post_processor.type = \"", type,
-             "\" is not supported; supported are: TemplateProcessing, ByteLevel, Sequence");
+      expect(type == "ByteLevel", spec.name, "post_processor.type = ", io::quoted(type),
+             " is not supported; supported are: TemplateProcessing, ByteLevel, Sequence");
   });
   spec.add_bos = !spec.prefix.empty();
 }

@@ -20,7 +20,6 @@ const std::vector<NamedPreTokenizer>& table() {
   static const std::vector<SplitStep> qwen2 = {{.kind = Kind::llama3, .max_digits = 1}};
   static const std::vector<NamedPreTokenizer> names = {
       {"gpt-2", gpt2},
-      {"gpt2", gpt2},
       {"phi-2", gpt2},
       {"olmo", gpt2},
       {"mellum", gpt2},
@@ -92,7 +91,6 @@ Tokenizer make_tokenizer(TokenizerSpec spec) {
     if (!fresh)
       fail(spec.name, "tokens ", first->second, " and ", id, " are both spelled ", io::quoted(spec.pieces[id]),
            "; a vocabulary has each spelling once");
-    a vocabulary has each spelling once ");
   }
   const auto check = [&](int id, std::string_view what) {
     expect(id >= -1 && id < static_cast<int>(size), spec.name, what, " is token ", id, ", the vocabulary has ids 0 to ", size - 1);
@@ -104,6 +102,11 @@ Tokenizer make_tokenizer(TokenizerSpec spec) {
   for (const int id : spec.end_ids) check(id, "an end of generation");
   for (const int id : spec.prefix) check(id, "a token of the post-processor's template");
   for (const int id : spec.suffix) check(id, "a token of the post-processor's template");
+  // They are looked for at every byte of a text, so their length bounds the work per byte.
+  constexpr std::size_t max_added_bytes = 1024;
+  for (const AddedToken& token : spec.added)
+    expect(token.text.size() <= max_added_bytes, spec.name, "the added token ", token.id, " has ", token.text.size(), " bytes, at most ",
+           max_added_bytes, " are supported");
   for (std::size_t id = 0; id < spec.scores.size(); ++id)
     expect(!std::isnan(spec.scores[id]), spec.name, "the score of token ", id, " is not a number");
   return Tokenizer(std::make_shared<const Tokenizer::Impl>(std::move(spec)));
