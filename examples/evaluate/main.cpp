@@ -34,7 +34,7 @@ Options parse(int argc, char** argv, CLI::App& app) {
   app.add_option("-m,--model", o.model, "GGUF file or Hugging Face folder")->required();
   auto* weights = app.add_option("--weights", o.weights, "format of the linear layers")->capture_default_str();
   weights->check(CLI::IsMember({"f16", "bf16", "i8", "e4m3", "e5m2", "nf4"}));
-  app.add_option("--plan", o.plan, "layer plan: a file that gives each tensor its format")->excludes(weights);
+  app.add_option("--plan", o.plan, "layer plan: a file that gives each matrix its format, or mixed")->excludes(weights);
   app.add_option("--kv,--kv-cache-dtype", o.kv, "format of cached keys and values")->capture_default_str()->check(kv_names);
   app.add_option("--activations", o.activations, "f32: never rounded; i8: rounded for i8 and nf4 weights; auto: i8")
       ->capture_default_str()
@@ -128,10 +128,12 @@ void evaluate(const Options& o) {
   std::optional<NpyWriter> writer;
   if (!o.logits.empty()) writer.emplace(o.logits, static_cast<std::int64_t>(positions), config.vocab);
 
+  const model::FormatOf formats =
+      o.plan.empty() ? model::uniform_formats(*parse_precision(o.weights)) : model::plan_formats(o.plan, config);
   Progress progress;
   cpu::ThreadPool pool(o.threads);
-  auto weights = std::make_shared<const model::Weights>(
-      model::WeightLoader(checkpoint, pool).load(model::formats_of(o.weights, o.plan), [&](std::size_t read, std::size_t total) {
+  auto weights =
+      std::make_shared<const model::Weights>(model::WeightLoader(checkpoint, pool).load(formats, [&](std::size_t read, std::size_t total) {
         progress.show("loading", read, total);
       }));
   Runner runner(o, std::move(weights), pool);

@@ -1,16 +1,52 @@
 #include "common/model/formats.hpp"
 
-#include <optional>
+#include <algorithm>
+#include <filesystem>
+#include <utility>
 
+#include "common/io/mapped_file.hpp"
 #include "vernier/core/error.hpp"
+#include "vernier/router/plan.hpp"
 
 namespace vernier::model {
+namespace {
 
-FormatOf formats_of(const std::string& weights, const std::string& plan) {
-  expect(plan.empty(), plan, "layer plans are not read yet");
-  const std::optional<Precision> precision = parse_precision(weights);
-  expect(precision.has_value(), "weights", "'", weights, "' is no precision; choose f16, bf16, i8, e4m3, e5m2 or nf4");
-  return uniform_formats(*precision);
+constexpr std::string_view embedding = "model.embed_tokens.weight", head = "lm_head.weight";
+constexpr std::size_t plan_limit = std::size_t{1} << 20;  // bytes of a plan file
+
+LayerPlan read_plan(const std::string& plan) {
+  if (!std::filesystem::exists(plan)) return named_plan(plan);
+  return LayerPlan::parse(io::read_text_file(plan, plan_limit), plan);
+}
+
+}  // namespace
+
+FormatOf uniform_formats(Precision precision) {
+  return [precision](std::string_view name) {
+    if (name == embedding) return default_format(Precision::f16);
+    if (name == head && precision == Precision::nf4) return default_format(Precision::i8);
+    return default_format(precision);
+  };
+}
+
+std::vector<std::string> matrix_names(const ModelConfig& config) {
+  std::vector<std::string> names;
+  for (TensorSpec& tensor : expected_tensors(config))
+    if (tensor.rows > 1) names.push_back(std::move(tensor.name));
+  if (config.tied_embeddings) names.emplace_back(head);
+  return names;
+}
+
+FormatOf plan_formats(const std::string& plan, const ModelConfig& config) {
+  LayerPlan rules = read_plan(plan);
+  for (const PlanRule& rule : rules.unused(matrix_names(config)))
+    fail(plan, "line ", rule.line, ": '", rule.pattern, "' decides for no matrix of this model; names are such as ",
+         "model.layers.0.mlp.up_proj, and the first rule that matches wins");
+  const bool names_embedding =
+      std::any_of(rules.rules().begin(), rules.rules().end(), [](const PlanRule& rule) { return rule.matches(embedding); });
+  return [rules = std::move(rules), names_embedding](std::string_view name) {
+    return default_format(name == embedding && !names_embedding ? Precision::f16 : rules.format(name));
+  };
 }
 
 }  // namespace vernier::model
