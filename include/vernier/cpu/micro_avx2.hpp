@@ -132,15 +132,15 @@ struct Quads {
 
 /// Quad J of the step, eight rows whose lanes start at `lanes`.
 template <Precision P, int J>
-[[gnu::always_inline]] inline Quads quads(const std::uint8_t* lanes) {
+[[gnu::always_inline]] inline __m256i integers(const std::uint8_t* lanes) {
   const __m256i v = load(lanes);
   if constexpr (P == Precision::i8) {
-    return split(v);
+    return v;
   } else {
-    static_assert(P == Precision::nf4, "vernier::cpu::avx2::quads: no integer codes for this precision; add them here");
+    static_assert(P == Precision::nf4, "vernier::cpu::avx2::integers: no integer codes for this precision; add them here");
     const __m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(nf4_integers.data())));
     const __m256i index = _mm256_and_si256(J == 0 ? v : _mm256_srli_epi16(v, 4), _mm256_set1_epi8(0x0f));
-    return split(_mm256_shuffle_epi8(table, index));
+    return _mm256_shuffle_epi8(table, index);
   }
 }
 
@@ -185,7 +185,7 @@ struct Dots {
 template <Precision P, int Width, int... J>
 [[gnu::always_inline]] inline void add_step(Dots<Width>& dots, const std::uint8_t* codes, const std::int8_t* x, Indices<J...>) {
   constexpr int lane_bytes = CpuPanel::pack(P) * bits(P) / 8;
-  (dots.add(quads<P, J>(codes), quads<P, J>(codes + 8 * lane_bytes), x + J * Width * 4, indices<Width>), ...);
+  (dots.add(split(integers<P, J>(codes)), split(integers<P, J>(codes + 8 * lane_bytes)), x + J * Width * 4, indices<Width>), ...);
 }
 
 /// Rows First to First + 15 of one tile in int8. maddubs would saturate, so bytes are widened and multiplied as 16-bit pairs: exact.
@@ -224,9 +224,19 @@ template <Precision P, int... I>
 
 /// The first `k` columns of a panel as an f32 panel, [k][32] floats in units of float_unit(P).
 template <Precision P>
-inline void decode_panel(const std::uint8_t* codes, int k, float* out) {
+inline void decode_panel(const std::uint8_t* codes, int k, std::uint8_t* bytes) {
+  float* out = reinterpret_cast<float*>(bytes);
   constexpr int pack = CpuPanel::pack(P), step_bytes = 32 * pack * bits(P) / 8;
   for (int k0 = 0; k0 < k; k0 += pack, codes += step_bytes, out += pack * 32) decode_step<P>(codes, out, indices<4 * pack>);
+}
+
+/// The first `k` columns of an nf4 panel as an i8 panel of its values in units of 1/127.
+inline void decode_integer_panel(const std::uint8_t* codes, int k, std::uint8_t* out) {
+  for (int k0 = 0; k0 < k; k0 += 8, out += 256)
+    for (int v = 0; v < 4; ++v, codes += 32) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 32 * v), integers<Precision::nf4, 0>(codes));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 128 + 32 * v), integers<Precision::nf4, 1>(codes));
+    }
 }
 
 /// What the sums of float_tile<P> must be multiplied by: e4m3 is decoded as an f16 with another bias.

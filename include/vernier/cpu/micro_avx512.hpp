@@ -252,7 +252,8 @@ template <Precision P, int... J>
 
 /// The first `k` columns of a panel as an f32 panel, [k][32] floats in units of float_unit(P).
 template <Precision P>
-inline void decode_panel(const std::uint8_t* codes, int k, float* out) {
+inline void decode_panel(const std::uint8_t* codes, int k, std::uint8_t* bytes) {
+  float* out = reinterpret_cast<float*>(bytes);
   constexpr int pack = CpuPanel::pack(P), step_bytes = 32 * pack * bits(P) / 8;
   for (int k0 = 0; k0 < k; k0 += pack, codes += step_bytes, out += pack * 32) decode_step<P>(codes, out, indices<pack>);
 }

@@ -76,6 +76,11 @@ constexpr bool check() {
   static_assert(C.tile_m >= 1 && C.tile_m <= 16, "vernier::cpu::gemm: tile_m must be 1 to 16 tokens");
   static_assert(supports(C.multiply, C.weight),
                 "vernier::cpu::gemm: bf16 multiplies take bf16 weights, i8 multiplies i8 or nf4; use Multiply::f32");
+  static_assert(!C.decode_first || C.isa != Isa::scalar,
+                "vernier::cpu::gemm: decode_first is for avx2 and avx512; scalar kernels decode once per tile");
+  static_assert(
+      !C.decode_first || C.multiply == Multiply::f32 || (C.weight == Precision::nf4 && C.isa == Isa::avx2),
+      "vernier::cpu::gemm: decode_first with an i8 or bf16 multiply exists for nf4 on avx2 alone; the others need no decoding first");
   if constexpr (C.isa != Isa::scalar)
     static_assert(fits_registers<C.accumulators() + 2, C.registers()>::holds, "vernier::cpu::gemm: too many accumulators");
   return true;

@@ -79,8 +79,9 @@ struct GemmJob {
     if (w.scale_groups != 0) tile.scales = w.scales + static_cast<std::ptrdiff_t>(index) * w.scale_groups * CpuPanel::rows;
     if (kernels->decode != nullptr) {
       float* scratch = workspace->panels.data() + static_cast<std::ptrdiff_t>(worker) * tiles.padded_k * CpuPanel::rows;
-      kernels->decode(tile.codes, tile.k, scratch);
-      tile.codes = reinterpret_cast<const std::uint8_t*>(scratch);
+      auto* decoded = reinterpret_cast<std::uint8_t*>(scratch);
+      kernels->decode(tile.codes, tile.k, decoded);
+      tile.codes = decoded;
     }
     alignas(64) float sums[max_tile_width * CpuPanel::rows];
     tile.y = sums;

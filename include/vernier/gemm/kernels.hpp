@@ -13,7 +13,7 @@
 
 namespace vernier::cpu {
 
-using DecodePanel = void (*)(const std::uint8_t* codes, int k, float* out);
+using DecodePanel = void (*)(const std::uint8_t* codes, int k, std::uint8_t* out);
 
 /// The functions of one config. tiles[i] takes 1 << i tokens, except that wide takes tile_m.
 struct KernelSet {
@@ -34,7 +34,7 @@ namespace detail {
 /// The micro-kernel of C for `Width` tokens; null when C never uses that width or the target has no such instruction set.
 template <GemmConfig C, int Width>
 constexpr TileKernel tile_kernel() {
-  constexpr Precision p = C.decode_first ? Precision::f32 : C.weight;
+  constexpr Precision decoded = C.multiply == Multiply::i8 ? Precision::i8 : Precision::f32, p = C.decode_first ? decoded : C.weight;
   if constexpr (Width > C.tile_m) {
     return nullptr;
   } else if constexpr (C.isa == Isa::scalar) {
@@ -64,18 +64,13 @@ constexpr TileKernel tile_kernel() {
 /// The function that decodes a panel for C; null when tiles read the codes themselves.
 template <GemmConfig C>
 constexpr DecodePanel panel_decoder() {
-  if constexpr (!C.decode_first)
-    return nullptr;
-  else if constexpr (C.isa == Isa::scalar)
-    return scalar::decode_panel<C.weight>;
 #if defined(__x86_64__)
-  else if constexpr (C.isa == Isa::avx2)
-    return avx2::decode_panel<C.weight>;
-  else if constexpr (C.isa == Isa::avx512)
+  if constexpr (C.decode_first && C.isa == Isa::avx2)
+    return C.multiply == Multiply::i8 ? avx2::decode_integer_panel : avx2::decode_panel<C.weight>;
+  else if constexpr (C.decode_first && C.isa == Isa::avx512)
     return avx512::decode_panel<C.weight>;
 #endif
-  else
-    return nullptr;
+  return nullptr;
 }
 
 /// What one unit of C's weights stands for, before their scale.
