@@ -13,6 +13,8 @@
 
 #include "vernier/core/error.hpp"
 #include "vernier/core/math.hpp"
+#include "vernier/types/bf16.hpp"
+#include "vernier/types/fp16.hpp"
 
 namespace vernier {
 namespace {
@@ -87,6 +89,19 @@ TEST(Blocks, PartsEqualTheWhole) {
     std::memcpy(shifted.data() + 1, blocks.data() + 2 * bytes, 3 * bytes);
     io::decode_blocks(type, shifted.data() + 1, part.data(), part.size());
     EXPECT_EQ(std::memcmp(part.data(), whole.data() + 2 * width, part.size() * sizeof(float)), 0);
+  }
+}
+
+TEST(Blocks, EveryHalfIsWhatTheLibraryDecodes) {
+  std::vector<std::uint16_t> codes(65536);
+  for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::uint16_t>(i);
+  std::vector<float> halfs(codes.size()), bfloats(codes.size());
+  const auto* bytes = reinterpret_cast<const std::byte*>(codes.data());
+  io::decode_blocks(io::StorageType::f16, bytes, halfs.data(), halfs.size());
+  io::decode_blocks(io::StorageType::bf16, bytes, bfloats.data(), bfloats.size());
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    ASSERT_EQ(float_bits(halfs[i]), float_bits(f16{codes[i]}.decode())) << i;
+    ASSERT_EQ(float_bits(bfloats[i]), float_bits(bf16{codes[i]}.decode())) << i;
   }
 }
 

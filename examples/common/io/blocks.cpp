@@ -2,10 +2,12 @@
 // its high nibble; scales come first, as binary16. Source: the GGUF specification and the layouts in ggml/src/ggml-common.h.
 #include "common/io/blocks.hpp"
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
 #include "vernier/core/error.hpp"
+#include "vernier/core/math.hpp"
 #include "vernier/types/bf16.hpp"
 #include "vernier/types/fp16.hpp"
 
@@ -54,7 +56,7 @@ struct Q5_0 {
     std::uint32_t fifth;
     std::memcpy(&fifth, from + 2, sizeof fifth);
     for_nibbles(from + 6, out,
-                [d, fifth](int q, int i) { return d * static_cast<float>((q | static_cast<int>((fifth >> i) & 1u) << 4) - 16); });
+                [d, fifth](int q, int i) { return d * (static_cast<float>(q | static_cast<int>((fifth >> i) & 1u) << 4) - 16.0f); });
   }
 };
 
@@ -91,8 +93,20 @@ void decode_all(const std::byte* from, float* out, std::size_t blocks, std::size
   for (std::size_t b = 0; b < blocks; ++b) Block::decode(from + b * block_bytes, out + 32 * b);
 }
 
+// The same as f16::decode() for every code, but without branches, so that it vectorises. (Moving the exponent by one multiplication would
+// be shorter, but subnormal operands cost a hundred cycles each, and small weights are common.)
 void decode_halfs(const std::byte* from, float* out, std::size_t values) {
-  for (std::size_t i = 0; i < values; ++i) out[i] = half_at(from + 2 * i);
+  for (std::size_t i = 0; i < values; ++i) {
+    std::uint16_t bits;
+    std::memcpy(&bits, from + 2 * i, sizeof bits);
+    const std::int32_t magnitude = bits & 0x7fff;
+    const std::int32_t normal = (magnitude << 13) + (112 << 23);  // 112 = 127 - 15, the difference of the biases
+    const auto subnormal = std::bit_cast<std::int32_t>(static_cast<float>(magnitude) * 0x1p-24f);
+    const std::int32_t small = -static_cast<std::int32_t>(magnitude < 0x0400);  // all ones or zero
+    const std::int32_t special = -static_cast<std::int32_t>(magnitude >= 0x7c00), nan = -static_cast<std::int32_t>(magnitude > 0x7c00);
+    const std::int32_t value = (subnormal & small) | (normal & ~small & ~special) | (0x7f800000 & special) | (0x00400000 & nan);
+    out[i] = bits_float(static_cast<std::uint32_t>(value) | (bits & 0x8000u) << 16);
+  }
 }
 
 void decode_bfloats(const std::byte* from, float* out, std::size_t values) {
