@@ -29,13 +29,9 @@ class Encoder {
     const std::string_view raw = text.substr(range.begin, range.end - range.begin);
     const bool first = range.begin == 0;
     if (spec_.normalize.empty() && impl_.added_normalized.empty()) return encode_words(raw, first);
-    std::vector<TextRange> kept;
-    for (const TextRange& part : trusted) {
-      const TextRange inside{std::max(part.begin, range.begin), std::min(part.end, range.end)};
-      if (inside.begin < inside.end) kept.push_back({inside.begin - range.begin, inside.end - range.begin});
-    }
-    const std::string normalized = normalize_text(spec_.normalize, std::string(raw), impl_.added_normalized.empty() ? nullptr : &kept);
-    if (impl_.added_normalized.empty()) return encode_words(normalized, first);
+    if (impl_.added_normalized.empty()) return encode_words(normalize_text(spec_.normalize, std::string(raw), nullptr), first);
+    std::vector<TextRange> kept = inside(trusted, range);
+    const std::string normalized = normalize_text(spec_.normalize, std::string(raw), &kept);
     std::vector<AddedTokens::Section> sections;
     impl_.added_normalized.split(normalized, kept, sections);
     for (const AddedTokens::Section& section : sections) {
@@ -45,6 +41,17 @@ class Encoder {
         encode_words(std::string_view(normalized).substr(section.range.begin, section.range.end - section.range.begin),
                      first && section.range.begin == 0);
     }
+  }
+
+  /// The trusted stretches of `range`, from its beginning.
+  static std::vector<TextRange> inside(std::span<const TextRange> trusted, TextRange range) {
+    std::vector<TextRange> out;
+    const auto ends_before = [](const TextRange& part, std::size_t at) { return part.end <= at; };
+    for (auto part = std::lower_bound(trusted.begin(), trusted.end(), range.begin, ends_before); part != trusted.end(); ++part) {
+      if (part->begin >= range.end) break;
+      out.push_back({std::max(part->begin, range.begin) - range.begin, std::min(part->end, range.end) - range.begin});
+    }
+    return out;
   }
 
   void encode_words(std::string_view text, bool first) {
