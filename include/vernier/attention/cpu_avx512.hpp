@@ -63,6 +63,26 @@ struct Phase {
   const std::uint8_t* values;  // (tokens, stride)
   int tokens, dim, stride;
   const RowBlock& block;
+  const std::uint8_t* next;  // see KeyTile; fetched by the first pass over the scores
+  int run_bytes;
+};
+
+/// Fetches a tile's successor piece by piece, one step of a loop at a time. Only for 8-bit codes, whose tiles are consumed faster than the
+/// processor's own prefetcher restarts: e4m3 gains 13 % and i8 5 % (depth 4096, one Zen 4 core), while 16-bit codes would lose 40 %.
+struct Prefetch {
+  const std::uint8_t* at;
+  std::ptrdiff_t step;
+
+  Prefetch(const Phase& phase, int row, int steps) : at(phase.keys), step(0) {
+    if (row != 0 || phase.next == nullptr) return;  // then it touches what is there already
+    at = phase.next;
+    step = phase.run_bytes / steps;
+  }
+  void advance() {
+    _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(at + 64), _MM_HINT_T0);
+    at += step;
+  }
 };
 
 /// scores(row, j) = q(row) . key(j) for rows [row, row + Rows) and all keys of the tile.
@@ -71,12 +91,14 @@ void score_rows(const Phase& phase, int row) {
   const int dim = phase.dim, tokens = phase.tokens;
   const float* const q = phase.block.q + row * dim;
   constexpr int bytes = bits(P) / 8;
+  [[maybe_unused]] Prefetch prefetch(phase, row, dim);
   for (int j = 0; j < tokens; j += 16 * Vectors) {
     __m512 s[Rows][Vectors];
     for (auto& r : s)
       for (__m512& x : r) x = _mm512_setzero_ps();
     const std::uint8_t* key = phase.keys + j * bytes;
     for (int d = 0; d < dim; ++d, key += tokens * bytes) {
+      if constexpr (bits(P) == 8) prefetch.advance();
       __m512 k[Vectors];
       for (int v = 0; v < Vectors; ++v) k[v] = load_codes<P>(key + v * 16 * bytes);
       for (int r = 0; r < Rows; ++r) {
@@ -217,7 +239,7 @@ void tile_rows(const KeyTile& tile, const Phase& phase, const TileScales& scales
 template <Precision P>
 void attention_tile(const KeyTile& tile, const RowBlock& block) {
   const int tokens = tile.page_tokens, dim = tile.head_dim, stride = tile.value_stride;
-  Phase phase{tile.run.keys, tile.run.values, tokens, dim, stride, block};
+  Phase phase{tile.run.keys, tile.run.values, tokens, dim, stride, block, tile.next, tile.run_bytes};
   TileScales scales;
   if constexpr (has_kv_scale(P)) load_scales<P>(tile, scales);
   if (block.rows <= 4 && tokens % 32 == 0 && stride % 64 == 0) return tile_rows<P, has_kv_scale(P)>(tile, phase, scales);

@@ -66,12 +66,14 @@ template <int Rows, int Vectors>
 void score_rows_int8(const Phase& phase, int row) {
   const int dim = phase.dim, tokens = phase.tokens;
   const std::int16_t* const q = phase.block.q_codes + row * dim;
+  Prefetch prefetch(phase, row, dim / 2);
   for (int j = 0; j < tokens; j += 16 * Vectors) {
     __m512i s[Rows][Vectors];
     for (auto& r : s)
       for (__m512i& x : r) x = _mm512_setzero_si512();
     const std::uint8_t* key = phase.keys + 2 * j;
     for (int d = 0; d < dim; d += 2, key += 2 * tokens) {
+      prefetch.advance();
       __m512i k[Vectors];
       for (int v = 0; v < Vectors; ++v) k[v] = load_pairs(key + 32 * v);
       for (int r = 0; r < Rows; ++r) {
@@ -153,7 +155,7 @@ inline void quantize_weights(const RowBlock& block, int tokens, int row, int end
 /// See TileKernel.
 inline void attention_tile_int8(const KeyTile& tile, const RowBlock& block) {
   constexpr int score_tile = 8, value_tile = 6;
-  const Phase phase{tile.run.keys, tile.run.values, tile.page_tokens, tile.head_dim, tile.value_stride, block};
+  const Phase phase{tile.run.keys, tile.run.values, tile.page_tokens, tile.head_dim, tile.value_stride, block, tile.next, tile.run_bytes};
   TileScales scales;
   load_scales<Precision::i8>(tile, scales);
   const RowRange rows = visible_rows(tile, block);

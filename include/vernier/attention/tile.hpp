@@ -16,6 +16,8 @@ struct KeyTile {
   int page_tokens = 0;
   int head_dim = 0;
   int value_stride = 0;
+  const std::uint8_t* next = nullptr;  // the run of the following tile, to be fetched meanwhile; null after the last
+  int run_bytes = 0;
 };
 
 /// Query rows that share a kv head: row t * group + g is token t of the block and head g of the group. A row's result depends on

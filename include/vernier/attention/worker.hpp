@@ -170,9 +170,16 @@ struct AttentionTask {
     std::fill_n(mine.acc.data(), static_cast<std::size_t>(rows) * stride(), 0.0f);
     const RowBlock block = row_block(mine, rows);
     const TileKernel kernel = kernels().tile;
-    for (int page = plan.split_first_page(item, split); page < plan.split_end_page(item, split); ++page)
-      kernel({cache.run(layer, item.kv_head, item.chunk->pages[static_cast<std::size_t>(page)]), page * layout.config.page_tokens,
-              layout.config.page_tokens, layout.geometry.head_dim, layout.value_stride()},
+    const auto run = [&](int page) { return cache.run(layer, item.kv_head, item.chunk->pages[static_cast<std::size_t>(page)]); };
+    const int end = plan.split_end_page(item, split);
+    for (int page = plan.split_first_page(item, split); page < end; ++page)
+      kernel({.run = run(page),
+              .start = page * layout.config.page_tokens,
+              .page_tokens = layout.config.page_tokens,
+              .head_dim = layout.geometry.head_dim,
+              .value_stride = layout.value_stride(),
+              .next = page + 1 < item.end_page ? run(page + 1).keys : nullptr,
+              .run_bytes = static_cast<int>(layout.run_bytes())},
              block);
   }
 

@@ -12,6 +12,10 @@
 #include <utility>
 #include <vector>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include "vernier/core/buffer.hpp"
 #include "vernier/core/error.hpp"
 #include "vernier/kv/layout.hpp"
@@ -30,6 +34,21 @@ struct KvChunk {
   int count = 0;
 };
 
+namespace detail {
+
+/// Asks for 2 MiB pages behind this memory, before it is touched: decode then reads it about a tenth faster. A wish, so refusal is ignored.
+inline void prefer_huge_pages(std::uint8_t* memory, std::size_t bytes) {
+#if defined(__linux__)
+  constexpr std::uintptr_t huge = std::uintptr_t{1} << 21;
+  const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(memory), skip = (huge - address % huge) % huge;
+  if (bytes >= skip + huge) (void)madvise(memory + skip, (bytes - skip) / huge * huge, MADV_HUGEPAGE);
+#else
+  (void)memory, (void)bytes;
+#endif
+}
+
+}  // namespace detail
+
 /// Memory and page counts. Neither copied nor moved: sequences point at it, and it must outlive them.
 class KvCache {
  public:
@@ -46,6 +65,7 @@ class KvCache {
       fail(where, "cannot allocate ", bytes, " bytes for ", geometry.num_pages, " pages of ", layout_.page_bytes(),
            " bytes; lower num_pages");
     }
+    detail::prefer_huge_pages(memory_.data(), bytes);
     memory_.zero();
   }
 
