@@ -81,6 +81,32 @@ TEST(Gemm, HonoursRowStridesAndTouchesNothingElse) {
   for (std::size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i], i % 80 < 70 ? plain[i / 80 * 70 + i % 80] : -7.0f) << i;
 }
 
+struct OwnTable {
+  static constexpr std::array rules = {
+      cpu::GemmRule{{.isa = cpu::Isa::scalar, .weight = Precision::nf4, .tile_m = 16}},
+      cpu::GemmRule{{.isa = cpu::Isa::avx2, .weight = Precision::nf4, .tile_m = 2}},
+      cpu::GemmRule{{.isa = cpu::Isa::avx512, .weight = Precision::nf4, .tile_m = 5, .decode_first = true}},
+  };
+};
+
+TEST(Gemm, GivesTheSameBitsWithATableOfOtherTiles) {
+  const GemmCase c({Precision::nf4, Scaling::group, 64}, {70, 322}, 13);
+  cpu::ThreadPool pool(2);
+  cpu::GemmWorkspace workspace;
+  for (const cpu::Isa isa : isas()) {
+    std::vector<float> y(13 * 70);
+    cpu::gemm<OwnTable>(pool, c.inputs(), c.w.view(), MatrixView<float>(y.data(), 13, 70), workspace, {.isa = isa});
+    EXPECT_EQ(y, c.run(pool, {.isa = isa}, 13)) << name(isa);
+  }
+  const GemmCase other({Precision::f16, Scaling::none, 0}, {70, 322}, 13);
+  std::vector<float> y(13 * 70);
+  EXPECT_EQ(message([&] {
+              cpu::gemm<OwnTable>(pool, other.inputs(), other.w.view(), MatrixView<float>(y.data(), 13, 70), workspace,
+                                  {.isa = cpu::Isa::scalar});
+            }),
+            "vernier::cpu::gemm: the routing table has no rule for scalar, f16, f32");
+}
+
 TEST(Gemm, DoesNothingForNoTokens) {
   Problem p;
   cpu::gemm(p.pool, MatrixView<const float>(nullptr, 0, 77), p.c.w.view(), MatrixView<float>(nullptr, 0, 70), p.workspace);

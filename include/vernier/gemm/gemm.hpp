@@ -120,6 +120,7 @@ GemmJob<T> prepare(ThreadPool& pool, MatrixView<const T> x, const PackedView& w,
   expect(x.cols == w.k, where, "x has ", x.cols, " columns, W has k = ", w.k);
   expect(x.rows >= 0 && (x.data != nullptr || x.rows == 0), where, "x has ", x.rows, " rows and ", x.data != nullptr ? "some" : "no",
          " data");
+  expect(options.isa <= features().isa, where, "this machine has no ", name(options.isa), "; the most it runs is ", name(features().isa));
   expect(supports(options.multiply, p), where, "no ", name(options.multiply), " multiply for ", name(p),
          " weights; use Multiply::f32, which takes every format");
   const bool lacks_bf16 = options.multiply == Multiply::bf16 && options.isa == Isa::avx512 && !features().avx512_bf16;
