@@ -17,6 +17,7 @@ struct Client {
 GenerationRequest request_of(int client, int tiers) {
   std::mt19937 random(static_cast<unsigned>(client));
   GenerationRequest r{.prompt = toy_prompt(1 + static_cast<int>(random() % 60), static_cast<unsigned>(client))};
+  if (client % 2 == 0) r.prompt.insert(r.prompt.begin(), {7, 8, 9, 10, 11, 12, 13, 14, 15});  // what several begin with
   r.tier = static_cast<int>(random() % static_cast<unsigned>(tiers));
   r.max_tokens = 1 + static_cast<int>(random() % 60);
   r.sampling.temperature = client % 3 == 0 ? 1.0f : 0.0f;

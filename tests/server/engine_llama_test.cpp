@@ -1,5 +1,5 @@
 // The engine over a real forward: a small random Llama at three tiers, each with its own KV precision. Each greedy answer must equal,
-// token for token, the one that the same request gets alone, through batching, chunking, forks and preemption.
+// token for token, the one that the same request gets alone, through batching, chunking, forks, preemption and the prefix cache.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -78,6 +78,10 @@ struct SmallEngine {
 GenerationRequest small_request(int client) {
   std::mt19937 random(static_cast<unsigned>(client) + 100);
   GenerationRequest r{.prompt = toy_prompt(1 + static_cast<int>(random() % 90), static_cast<unsigned>(client)), .tier = client % 3};
+  if (client % 2 == 0) {  // what several begin with, so that they find it in the prefix cache
+    const std::vector<int> common = toy_prompt(41, 1000);
+    r.prompt.insert(r.prompt.begin(), common.begin(), common.end());
+  }
   r.max_tokens = 8 + static_cast<int>(random() % 30);
   r.ignore_end = true;
   r.sampling.temperature = 0;
@@ -93,7 +97,7 @@ GenerationRequest small_request(int client) {
 struct Outcome {
   std::vector<std::vector<int>> ids;  // by client, all answers of it one after the other
   std::vector<std::vector<float>> logprobs;
-  std::uint64_t preemptions = 0;
+  std::uint64_t preemptions = 0, cached_tokens = 0;
 };
 
 Outcome run(SmallEngine& small, int clients, bool together) {
@@ -126,23 +130,27 @@ Outcome run(SmallEngine& small, int clients, bool together) {
   }
   EXPECT_EQ(small.engine.drain(std::chrono::seconds(30)), 0);
   const EngineStats stats = small.engine.stats();
-  for (const TierStats& tier : stats.tiers) EXPECT_EQ(tier.pages_used, 0);
+  for (const TierStats& tier : stats.tiers) {
+    EXPECT_EQ(tier.pages_used, 0);
+    out.cached_tokens += tier.cached_tokens;
+  }
   out.preemptions = stats.preemptions;
   return out;
 }
 
 TEST(EngineLlama, AnswersAreTheSameAloneAndInACrowd) {
   const int clients = 32;
-  SmallEngine quiet(1, 64, {.chunk_tokens = 256});
+  SmallEngine quiet(1, 64, {.chunk_tokens = 256, .cached_prefixes = 0});
   const Outcome single = run(quiet, clients, false);
-  EXPECT_EQ(single.preemptions, 0u);
+  EXPECT_EQ(single.preemptions + single.cached_tokens, 0u);
   for (const auto& ids : single.ids) EXPECT_GE(ids.size(), 8u);
   EXPECT_NE(single.ids[0], single.ids[3]);
 
-  SmallEngine crowd(2, 64, {.chunk_tokens = 48});
+  SmallEngine crowd(2, 64, {.max_sequences = 12, .chunk_tokens = 48});
   const Outcome together = run(crowd, clients, true);
   SmallEngine tight(2, 13, {.chunk_tokens = 32});  // little more than one sequence's pages
   const Outcome preempted = run(tight, clients, true);
+  EXPECT_GT(together.cached_tokens, 0u);
   EXPECT_GT(preempted.preemptions, 0u);
   for (std::size_t i = 0; i < clients; ++i) {
     EXPECT_EQ(together.ids[i], single.ids[i]) << "client " << i;

@@ -62,9 +62,11 @@ class ToyTier : public TierModel {
     return next_++;
   }
 
-  int fork(int sequence) override {
+  int fork(int sequence, int tokens) override {
     const int handle = open();
-    sequences_[handle] = sequences_.at(sequence);
+    Sequence& s = sequences_[handle] = sequences_.at(sequence);
+    s.tokens = tokens;
+    s.pages.resize(static_cast<std::size_t>(ceil_div(tokens, config_.page_tokens)));
     for (int page : sequences_[handle].pages) pool_.retain(page);
     return handle;
   }

@@ -130,7 +130,7 @@ TEST(Engine, LogprobsBelongToTheTokens) {
 
 TEST(Engine, ManyAnswersShareThePrompt) {
   for (int pages : {64, 12}) {  // with room for all, and with preemptions
-    ToyEngine toy(ToyConfig{.pages = pages, .endless = true}, {.max_sequences = 3});
+    ToyEngine toy(ToyConfig{.pages = pages, .endless = true}, {.max_sequences = 3, .cached_prefixes = 0});
     GenerationRequest request{.prompt = toy_prompt(21, 5), .n = 4, .max_tokens = 15, .sampling = {.seed = 77}};
     Listener listener;
     toy.engine.submit(request, listener.callback());
@@ -147,6 +147,47 @@ TEST(Engine, ManyAnswersShareThePrompt) {
     if (pages < 64) continue;
     EXPECT_EQ(toy.engine.stats().tiers[0].prompt_tokens, 42u);  // once, and for the fourth, which had no place
   }
+}
+
+TEST(Engine, TheNextTurnFindsThePrefix) {
+  ToyEngine toy(ToyConfig{.endless = true});
+  GenerationRequest request = greedy(toy_prompt(30, 7), 9);
+  const auto ask = [&](int cached) {
+    Listener listener;
+    toy.engine.submit(request, listener.callback());
+    EXPECT_TRUE(listener.wait());
+    EXPECT_EQ(listener.usage.cached_tokens, cached);
+    EXPECT_EQ(listener.answer().text, alone(request, {{.endless = true}}).text);
+  };
+  ask(0);
+  ask(29);  // all but the last token, whose logits are needed
+  for (int id : toy_prompt(10, 8)) request.prompt.push_back(id);
+  ask(30);
+  ask(39);
+  request.prompt[10] = 50;  // the 9th and 10th token are in a page that is shared in part
+  ask(10);
+  request.prompt[3] = 51;
+  ask(0);  // less than a page
+  const EngineStats stats = toy.engine.stats();
+  EXPECT_EQ(stats.tiers[0].cached_tokens, 29u + 30 + 39 + 10);
+  EXPECT_EQ(stats.tiers[0].prompt_tokens, 30u + 1 + 10 + 1 + 30 + 40);
+  toy.engine.drain(std::chrono::seconds(10));
+  EXPECT_EQ(toy.watch->free_pages, 64);
+  EXPECT_EQ(toy.watch->open_sequences, 0);
+}
+
+TEST(Engine, CachedPagesGiveWay) {
+  ToyEngine toy(ToyConfig{.context = 1000, .pages = 20, .endless = true});  // 80 tokens
+  for (unsigned i = 0; i < 12; ++i) {
+    const GenerationRequest request = greedy(toy_prompt(30 + static_cast<int>(i) * 4, i % 3), 5);
+    Listener listener;
+    toy.engine.submit(request, listener.callback());
+    ASSERT_TRUE(listener.wait());
+    EXPECT_EQ(listener.answer().text, alone(request, {{.context = 1000, .endless = true}}).text);
+  }
+  EXPECT_EQ(toy.engine.stats().preemptions, 0u);
+  toy.engine.drain(std::chrono::seconds(10));
+  EXPECT_EQ(toy.watch->free_pages, 20);
 }
 
 TEST(Engine, SeedsDecide) {

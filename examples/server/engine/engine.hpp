@@ -3,8 +3,8 @@
 //
 // A step takes, per tier, one token of each answer that is being written and as much of the waiting prompts as fits in the rest of
 // `chunk_tokens`, and runs them in one forward. An answer is admitted when there is a place and pages for its prompt. When pages run
-// out, the youngest answer of that tier gives its pages back and is computed again later; so the oldest always goes on, and nothing
-// is lost. Answers do not depend on what else runs (see TierModel).
+// out, the prefix cache gives its own back, then the youngest answer of that tier, which is computed again later; so the oldest always
+// goes on, and nothing is lost. Answers do not depend on what else runs (see TierModel).
 #pragma once
 
 #include <chrono>
@@ -25,17 +25,19 @@ struct EngineConfig {
   int chunk_tokens = 256;  // tokens of one forward: what a long prompt may delay the others by
   int max_n = 16;          // answers of one request
   int max_top_logprobs = 20;
+  int cached_prefixes = 64;  // ended answers per tier whose keys and values are kept while pages last; 0: none
 };
 
 /// One tier's part of the statistics.
 struct TierStats {
   std::uint64_t requests = 0;       // accepted
   std::uint64_t prompt_tokens = 0;  // computed, again after preemption included
+  std::uint64_t cached_tokens = 0;  // of prompts: taken from the prefix cache instead
   std::uint64_t generated_tokens = 0;
   std::uint64_t steps = 0;
-  double step_seconds = 0;       // in forward()
-  int running = 0, waiting = 0;  // answers
-  int pages_used = 0, pages_total = 0;
+  double step_seconds = 0;              // in forward()
+  int running = 0, waiting = 0;         // answers
+  int pages_used = 0, pages_total = 0;  // used: by answers that run. The prefix cache gives its own back when they are needed
 };
 
 /// A consistent snapshot; counters never go down.
@@ -65,8 +67,8 @@ class Engine {
   /// ids are ignored.
   void cancel(GenerationId id);
 
-  /// Refuses new requests, waits until all have ended or the time is over, then cancels the rest. Returns how many requests were
-  /// cancelled. May be called again.
+  /// Refuses new requests, waits until all have ended or the time is over, then cancels the rest; the prefix cache is emptied. Returns how
+  /// many requests were cancelled. May be called again.
   int drain(std::chrono::milliseconds patience);
 
   /// Most tokens of prompt and answer together at this tier: the context, or what the tier's pages hold if that is less.

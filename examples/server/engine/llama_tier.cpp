@@ -31,10 +31,7 @@ class LlamaTier : public TierModel {
   int free_pages() const override { return cache_.free_pages(); }
 
   int open() override { return place(KvSequence(cache_), 0); }
-  int fork(int sequence) override {
-    const int tokens = at(sequence).tokens;
-    return place(at(sequence).pages.fork(tokens), tokens);
-  }
+  int fork(int sequence, int tokens) override { return place(at(sequence).pages.fork(tokens), tokens); }
   void close(int sequence) noexcept override { sequences_[static_cast<std::size_t>(sequence)].reset(); }
 
   bool reserve(int sequence, int tokens) override {

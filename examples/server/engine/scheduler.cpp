@@ -109,11 +109,11 @@ void Engine::Scheduler::cancel(GenerationId id) {
 int Engine::Scheduler::drain(std::chrono::milliseconds patience) {
   std::unique_lock lock(mutex_);
   stats_.draining = true;
-  if (settled_.wait_for(lock, patience, [&] { return live_ == 0; })) return 0;
-  const int cancelled = live_;
-  cancel_everything_ = true;
+  const bool ended = settled_.wait_for(lock, patience, [&] { return live_ == 0; });
+  const int cancelled = ended ? 0 : live_;
+  cancel_everything_ = true;  // and drops the prefix caches
   wake_.notify_one();
-  settled_.wait(lock, [&] { return live_ == 0; });
+  settled_.wait(lock, [&] { return live_ == 0 && !cancel_everything_; });
   return cancelled;
 }
 
@@ -145,7 +145,7 @@ bool Engine::Scheduler::take_orders() {
     if (idle) wake_.wait(lock, [&] { return stop_ || cancel_everything_ || !arrivals_.empty() || !cancels_.empty(); });
     arrivals.swap(arrivals_);
     cancels.swap(cancels_);
-    everything = std::exchange(cancel_everything_, false);
+    everything = cancel_everything_;
     stop = stop_;
   }
   for (auto& arrival : arrivals) {
@@ -154,10 +154,19 @@ bool Engine::Scheduler::take_orders() {
   }
   for (GenerationId id : cancels)
     if (Generation* generation = ledger_.find(id)) runner(*generation).end_all(*generation, FinishReason::cancelled);
-  if (everything)
-    for (Generation* generation : ledger_.all()) runner(*generation).end_all(*generation, FinishReason::cancelled);
-  if (stop) settle();
+  if (everything) end_everything();
   return !stop;
+}
+
+void Engine::Scheduler::end_everything() {
+  for (Generation* generation : ledger_.all()) runner(*generation).end_all(*generation, FinishReason::cancelled);
+  for (TierRunner& r : runners_) r.clear_cache();
+  settle();
+  {
+    const std::scoped_lock lock(mutex_);
+    cancel_everything_ = false;
+  }
+  settled_.notify_all();
 }
 
 // Places go to the oldest answers of all tiers; a tier without pages does not hold up the others.

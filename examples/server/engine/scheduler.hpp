@@ -31,6 +31,7 @@ class Engine::Scheduler {
   // On the engine's thread.
   void loop();
   bool take_orders();
+  void end_everything();
   void admit();
   void step();
   void settle();
@@ -51,7 +52,7 @@ class Engine::Scheduler {
   // Guarded by mutex_.
   std::vector<std::unique_ptr<Generation>> arrivals_;
   std::vector<GenerationId> cancels_;
-  bool cancel_everything_ = false;
+  bool cancel_everything_ = false;  // and empty the prefix caches; false again when that is done
   bool stop_ = false;
   GenerationId last_id_ = 0;
   int live_ = 0;       // accepted and not ended

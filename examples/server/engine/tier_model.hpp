@@ -32,8 +32,9 @@ class TierModel {
 
   /// A new empty sequence without pages.
   virtual int open() = 0;
-  /// A sequence that shares every page of `sequence`; the first of the two to write into a shared page copies it (see reserve()).
-  virtual int fork(int sequence) = 0;
+  /// A sequence that begins with the first `tokens` of `sequence` and shares their pages; the first of the two to write into a shared
+  /// page copies it (see reserve()).
+  virtual int fork(int sequence, int tokens) = 0;
   /// Gives the sequence's share of its pages back.
   virtual void close(int sequence) noexcept = 0;
 

@@ -23,52 +23,78 @@ void TierRunner::enqueue(Answer& answer) {
   insert_by_age(waiting_, answer);
 }
 
-// Pages that running answers will still take for tokens that are known already.
-int TierRunner::promised_pages() const {
+// Pages of running answers; those that two answers of a request share count twice.
+int TierRunner::used_pages() const {
   int pages = 0;
-  for (const Answer* a : running_) {
-    const int held = ceil_div(static_cast<int>(a->computed), model_.page_tokens());
-    pages += ceil_div(static_cast<int>(a->tokens.size()), model_.page_tokens()) - held;
-  }
+  for (const Answer* a : running_) pages += ceil_div(static_cast<int>(a->computed), model_.page_tokens());
   return pages;
 }
 
+// Pages that running answers will still take for tokens that are known already.
+int TierRunner::promised_pages() const {
+  int pages = 0;
+  for (const Answer* a : running_) pages += ceil_div(static_cast<int>(a->tokens.size()), model_.page_tokens());
+  return pages - used_pages();
+}
+
+// Whether `pages` are free besides those that running answers will need; the prefix cache is emptied for it only if that helps.
+bool TierRunner::make_room_to_admit(int pages) {
+  if (running_.empty()) return true;  // alone it fits, see Engine::capacity and make_room()
+  const int promised = promised_pages();
+  if (pages + promised > model_.free_pages() && pages + promised > model_.total_pages() - used_pages()) return false;
+  while (pages + promised > model_.free_pages())
+    if (!cache_.evict_one()) return false;
+  return true;
+}
+
 bool TierRunner::admit_front() {
+  if (places_.free == 0) return false;
   Answer& answer = *waiting_.front();
-  // One more than its tokens need, or it might be the first to give way; alone it always fits (see Engine::capacity).
-  const int needed = ceil_div(static_cast<int>(answer.tokens.size()), model_.page_tokens()) + 1;
-  if (places_.free == 0 || (!running_.empty() && needed > model_.free_pages() - promised_pages())) return false;
+  Generation& g = *answer.generation;
+  const PrefixCache::Match match = cache_.find(std::span(answer.tokens).first(answer.tokens.size() - 1));
   try {
-    answer.sequence = model_.open();
+    answer.sequence = match.tokens > 0 ? model_.fork(match.sequence, match.tokens) : model_.open();
   } catch (const std::exception& e) {
-    end_all(*answer.generation, FinishReason::failed, e.what());
+    end_all(g, FinishReason::failed, e.what());
     return true;
+  }
+  // One more than its tokens need, or it might be the first to give way. A shared page that is not full will be copied.
+  const int needed = ceil_div(static_cast<int>(answer.tokens.size()), model_.page_tokens()) + 1 - match.tokens / model_.page_tokens();
+  if (!make_room_to_admit(needed)) {
+    model_.close(std::exchange(answer.sequence, -1));
+    return false;
   }
   waiting_.erase(waiting_.begin());
   --places_.free;
   answer.state = Answer::State::running;
+  answer.computed = static_cast<std::size_t>(match.tokens);
   insert_by_age(running_, answer);
-  Generation& g = *answer.generation;
+  stats_.cached_tokens += static_cast<std::uint64_t>(match.tokens);
   if (!g.started) {
     g.started = true;
     g.timing.queued = g.seconds();
+    g.usage.cached_tokens = match.tokens;
     ++stats_.requests;
     ++started_;
   }
   return true;
 }
 
-void TierRunner::leave(Answer& answer) {
+// keep: what was computed may serve a later request.
+void TierRunner::leave(Answer& answer, bool keep) {
   std::erase(waiting_, &answer);
   if (std::erase(running_, &answer) == 0) return;
-  model_.close(answer.sequence);
+  if (keep)
+    cache_.keep(std::span(answer.tokens).first(answer.computed), answer.sequence);
+  else
+    model_.close(answer.sequence);
   answer.sequence = -1;
   answer.computed = 0;
   ++places_.free;
 }
 
 void TierRunner::preempt(Answer& answer) {
-  leave(answer);
+  leave(answer, false);
   enqueue(answer);
   ++answer.generation->timing.preemptions;
   ++preemptions_;
@@ -76,7 +102,7 @@ void TierRunner::preempt(Answer& answer) {
 
 void TierRunner::end(Answer& answer, FinishReason reason, AnswerText::Released released, std::string error) {
   if (answer.state == Answer::State::done) return;
-  leave(answer);
+  leave(answer, reason != FinishReason::failed);
   ledger_.finish(answer, reason, std::move(released), std::move(error));
 }
 
@@ -96,6 +122,7 @@ void TierRunner::fail_running(const std::string& error) {
 // Pages for `count` more tokens of an answer, from answers that are younger. False if the answer itself had to give way.
 bool TierRunner::make_room(Answer& answer, int count) {
   while (!model_.reserve(answer.sequence, count)) {
+    if (cache_.evict_one()) continue;
     Answer& youngest = *running_.back();
     if (&youngest == &answer && running_.size() == 1) {
       end_all(*answer.generation, FinishReason::failed, "the KV cache has no pages left although nothing else runs");
@@ -192,7 +219,7 @@ void TierRunner::fork_followers(Answer& first, const float* logits) {
       enqueue(*answer);
       continue;
     }
-    answer->sequence = model_.fork(first.sequence);
+    answer->sequence = model_.fork(first.sequence, static_cast<int>(first.computed));
     --places_.free;
     answer->computed = first.computed;
     answer->state = Answer::State::running;
@@ -246,7 +273,7 @@ TierStats TierRunner::stats() const {
   out.running = static_cast<int>(running_.size());
   out.waiting = static_cast<int>(waiting_.size());
   out.pages_total = model_.total_pages();
-  out.pages_used = out.pages_total - model_.free_pages();
+  out.pages_used = std::min(used_pages(), out.pages_total - model_.free_pages());
   return out;
 }
 

@@ -8,6 +8,7 @@
 
 #include "server/engine/engine.hpp"
 #include "server/engine/ledger.hpp"
+#include "server/engine/prefix_cache.hpp"
 #include "vernier/core/buffer.hpp"
 
 namespace vernier::serve {
@@ -20,7 +21,12 @@ struct Places {
 class TierRunner {
  public:
   TierRunner(TierModel& model, const Vocabulary& vocabulary, const EngineConfig& config, Places& places, Ledger& ledger)
-      : model_(model), vocabulary_(vocabulary), config_(config), places_(places), ledger_(ledger) {}
+      : model_(model),
+        vocabulary_(vocabulary),
+        config_(config),
+        places_(places),
+        ledger_(ledger),
+        cache_(model, static_cast<std::size_t>(config.cached_prefixes)) {}
 
   /// Puts an answer among those that wait, by age.
   void enqueue(Answer& answer);
@@ -45,6 +51,9 @@ class TierRunner {
   /// Ends every running answer's request: for a fault that belongs to none of them.
   void fail_running(const std::string& error);
 
+  /// Forgets what is kept of ended answers.
+  void clear_cache() { cache_.clear(); }
+
   TierStats stats() const;
   std::uint64_t preemptions() const { return preemptions_; }
   /// Requests that had their first step since the last call.
@@ -61,8 +70,10 @@ class TierRunner {
   std::vector<Part> plan();
   bool make_room(Answer& answer, int count);
   void preempt(Answer& answer);
-  void leave(Answer& answer);
+  void leave(Answer& answer, bool keep);
+  int used_pages() const;
   int promised_pages() const;
+  bool make_room_to_admit(int pages);
 
   void run(const std::vector<Part>& parts);
   void run_one_by_one(const std::vector<Part>& parts);
@@ -76,6 +87,7 @@ class TierRunner {
   const EngineConfig& config_;
   Places& places_;
   Ledger& ledger_;
+  PrefixCache cache_;
 
   std::vector<Answer*> waiting_;  // both by age
   std::vector<Answer*> running_;
