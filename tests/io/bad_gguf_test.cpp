@@ -120,6 +120,7 @@ TEST(BadGguf, Model) {
           {"no architecture", with([](GgufWriter& f) { f.erase("general.architecture"); })},
           {"architecture that is not supported", with([](GgufWriter& f) { f.text("general.architecture", "gpt2"); })},
           {"architecture as a number", with([](GgufWriter& f) { f.u32("general.architecture", 1); })},
+          {"one file of a split model", with([](GgufWriter& f) { f.set("split.count", 2, raw<std::uint16_t>(3)); })},
           {"no layer count", with([](GgufWriter& f) { f.erase("llama.block_count"); })},
           {"0 layers", set_u32("llama.block_count", 0)},
           {"2^32 - 1 layers", set_u32("llama.block_count", ~0u)},

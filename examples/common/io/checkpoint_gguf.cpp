@@ -105,6 +105,9 @@ ModelConfig read_config(const Gguf& file) {
     fail(file.path(), "general.architecture = ", quoted(config.architecture), ", expected llama, qwen2 or qwen3");
   }
   const Keys keys{file, config.architecture + "."};
+  if (const std::int64_t parts = file.integer_or("split.count", 1); parts != 1) {
+    fail(file.path(), "split.count = ", parts, ": the model is split over several files, expected one; merge them first");
+  }
   config.layers = keys.size("block_count", ConfigLimits::layers);
   config.hidden = keys.size("embedding_length", ConfigLimits::hidden);
   config.ffn = keys.size("feed_forward_length", ConfigLimits::ffn);

@@ -75,7 +75,11 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
-void MappedFile::advise_streaming() const { ::madvise(const_cast<std::byte*>(data_), size_, MADV_WILLNEED); }
+void MappedFile::advise_streaming() const {
+  constexpr std::size_t small = std::size_t{1} << 30;  // beyond this, reading all of it ahead would push out what others have cached
+  ::madvise(const_cast<std::byte*>(data_), size_, MADV_SEQUENTIAL);
+  if (size_ <= small) ::madvise(const_cast<std::byte*>(data_), size_, MADV_WILLNEED);
+}
 
 std::string read_text_file(const std::string& path, std::size_t limit) {
   const MappedFile file(path);

@@ -21,7 +21,8 @@ class MappedFile {
   std::size_t size() const { return size_; }
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
-  /// Asks the kernel to read ahead; the loader is about to stream the whole file. Only a hint.
+  /// Tells the kernel that the whole file is about to be read once, front to back: it reads further ahead, and at once if the file is
+  /// small. Only a hint.
   void advise_streaming() const;
 
  private:
