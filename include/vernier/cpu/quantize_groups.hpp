@@ -54,7 +54,7 @@ inline std::int32_t encode_group(const float* x, float inverse, int width, std::
     codes[i] = inverse == 0.0f ? std::int8_t{0} : i8::encode(x[i] * inverse).bits;
     sum += codes[i];
   }
-  detail::spread_quads(codes, width, out);
+  cpu::detail::spread_quads(codes, width, out);
   return sum;
 }
 
@@ -80,7 +80,7 @@ inline std::int32_t encode_group(const float* x, float inverse, int width, std::
   std::int8_t codes[activation_group];
   _mm_storeu_si128(reinterpret_cast<__m128i*>(codes), _mm512_cvtsepi32_epi8(low));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + 16), _mm512_cvtsepi32_epi8(high));
-  detail::spread_quads(codes, width, out);
+  cpu::detail::spread_quads(codes, width, out);
   return _mm512_reduce_add_epi32(_mm512_add_epi32(low, high));
 }
 
@@ -121,7 +121,7 @@ inline std::int32_t encode_group(const float* x, float inverse, int width, std::
   const __m256i ordered = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
   std::int8_t codes[activation_group];
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes), ordered);
-  detail::spread_quads(codes, width, out);
+  cpu::detail::spread_quads(codes, width, out);
   const __m128i two = halves(sum, true);
   return _mm_cvtsi128_si32(two) + _mm_extract_epi32(two, 1);
 }
