@@ -22,11 +22,7 @@ LayerPlan read_plan(const std::string& plan) {
 }  // namespace
 
 FormatOf uniform_formats(Precision precision) {
-  return [precision](std::string_view name) {
-    if (name == embedding) return default_format(Precision::f16);
-    if (name == head && precision == Precision::nf4) return default_format(Precision::i8);
-    return default_format(precision);
-  };
+  return [precision](std::string_view name) { return default_format(name == embedding || name == head ? Precision::f16 : precision); };
 }
 
 std::vector<std::string> matrix_names(const ModelConfig& config) {

@@ -12,8 +12,8 @@
 
 namespace vernier::model {
 
-/// Linear layers in `precision`. The head in the same, but in i8 where that would be nf4: every token passes through it, and four bits
-/// there cost more than in any layer. The embedding, of which a token reads one row, in f16; all tiers share it, and f16's tied head is it.
+/// Linear layers in `precision`; embedding and head in f16. Every token passes through the head, and rounding it further costs more than
+/// rounding any layer: e4m3 there doubles the KL of the whole model (docs/numerics.md). All tiers share both, and tied models hold one.
 FormatOf uniform_formats(Precision precision);
 
 /// The layer plan `plan`: a file, or else the name of a built-in plan. The embedding is in f16 unless a rule names it. Throws Error when
