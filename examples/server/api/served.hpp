@@ -24,11 +24,11 @@ struct TierInfo {
   std::string kv;                                                 // format of keys and values
 };
 
-/// The tier of a request and why. `reason` is for people; `code` comes from a fixed set, for metrics.
+/// The tier of a request and why. `reason` is a word of a fixed set, as metrics need it.
 struct TierChoice {
   int tier = 0;
   double score = 0;  // the router's, 0 to 1
-  std::string reason, code;
+  std::string reason;
 };
 
 /// The engine, as far as the API needs it. All thread-safe.

@@ -37,7 +37,7 @@ void warn(const std::string& id, const CommonRequest& request, std::size_t dropp
 
 TierChoice Service::choose(Call& call, const CommonRequest& request, std::string_view text) const {
   TierChoice choice = call.served->choose(text, request.tier);
-  call.metrics->routed(choice.tier, choice.code);
+  call.metrics->routed(choice.tier, choice.reason);
   return choice;
 }
 

@@ -1,0 +1,102 @@
+// vernier-server: loads a model at several precisions and answers OpenAI's API. Start-up and shutdown; the work is in http/, api/ and
+// engine/.
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "server/api/service.hpp"
+#include "server/http/server.hpp"
+#include "server/observe/log.hpp"
+#include "server/setup/model.hpp"
+#include "server/setup/options.hpp"
+
+namespace vernier::serve {
+namespace {
+
+/// Thrown out of loading when a signal comes.
+struct Interrupted {};
+
+/// One line that is rewritten on a terminal, and lines at each quarter in a log.
+class Progress {
+ public:
+  void show(const std::string& tier, std::size_t done, std::size_t total) {
+    const int percent = total ? static_cast<int>(100 * done / total) : 100;
+    if (tier == tier_ && percent == percent_) return;
+    if (terminal_)
+      std::fprintf(stderr, "\rloading tier %s %3d %%%s", tier.c_str(), percent, percent == 100 ? "\n" : "");
+    else if (tier != tier_ || percent / 25 != percent_ / 25)
+      log_info(concat("loading tier ", tier, " ", percent, " %"));
+    tier_ = tier;
+    percent_ = percent;
+  }
+
+ private:
+  const bool terminal_ = ::isatty(STDERR_FILENO) != 0;
+  std::string tier_;
+  int percent_ = -1;
+};
+
+int serve(const Options& options) {
+  set_log_level(options.log_level);
+  Service service({.api_key = options.api_key, .cors_origin = options.cors_origin});
+  Limits limits;
+  limits.body_bytes = static_cast<std::size_t>(options.max_body_mib) << 20;
+  HttpServer http({options.host, options.port}, limits, [&](std::shared_ptr<Exchange> exchange) { service.handle(std::move(exchange)); });
+  std::atomic<int> signals{0};
+  http.on_signal([&](int) {
+    if (signals++) return http.stop();  // a second one: now
+    service.drain();
+    http.drain(std::chrono::seconds(options.drain_seconds));
+    log_info(concat("shutting down: answers under way have ", options.drain_seconds, " s to end"));
+  });
+  const std::string url = http.url();
+  std::thread network([&] { http.run(); });
+  LoadedModel model;
+  try {
+    Progress progress;
+    model = load_model(
+        options, [](const std::string& line) { log_info(line); },
+        [&](const std::string& tier, std::size_t done, std::size_t total) {
+          if (signals) throw Interrupted{};
+          progress.show(tier, done, total);
+        });
+  } catch (...) {
+    http.stop();
+    network.join();
+    try {
+      throw;
+    } catch (const Interrupted&) {
+      return 0;
+    }
+  }
+  service.serve(model.served, std::make_shared<Metrics>(model.served->name, options.tiers));
+  std::printf("listening on %s\n", url.c_str());
+  std::fflush(stdout);
+  network.join();
+  model.engine.reset();  // cancels what is left; its last events still find service and server
+  log_info("stopped");
+  return 0;
+}
+
+}  // namespace
+}  // namespace vernier::serve
+
+int main(int argc, char** argv) {
+  using namespace vernier::serve;
+  const Parsed parsed = parse_options(argc, argv);
+  if (parsed.exit_code == 0) {
+    std::printf("%s\n", parsed.text.c_str());
+    return 0;
+  }
+  try {
+    if (parsed.exit_code < 0) return serve(parsed.options);
+    std::fprintf(stderr, "vernier-server: %s\n", parsed.text.c_str());
+    return parsed.exit_code;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "vernier-server: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,175 @@
+// See model.hpp.
+#include "server/setup/model.hpp"
+
+#include <algorithm>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <set>
+#include <thread>
+
+#include "common/io/checkpoint.hpp"
+#include "common/io/text_files.hpp"
+#include "common/model/formats.hpp"
+#include "common/model/weights.hpp"
+#include "server/engine/llama_tier.hpp"
+#include "server/engine/text_vocabulary.hpp"
+#include "server/setup/route.hpp"
+#include "vernier/core/error.hpp"
+#include "vernier/kv/layout.hpp"
+
+namespace vernier::serve {
+namespace {
+
+/// Bytes of the distinct matrices by format: what is really held.
+std::vector<std::pair<std::string, std::size_t>> bytes_by_format(const model::Weights& weights) {
+  std::map<std::string, std::size_t> bytes;
+  std::set<const PackedMatrix*> seen;
+  const auto add = [&](const std::shared_ptr<const PackedMatrix>& matrix) {
+    if (matrix && seen.insert(matrix.get()).second) bytes[std::string(name(matrix->format().precision))] += matrix->bytes();
+  };
+  add(weights.embedding);
+  add(weights.head.weight);
+  for (const model::LayerWeights& layer : weights.layers)
+    for (const model::Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) add(linear->weight);
+  return {bytes.begin(), bytes.end()};
+}
+
+std::string name_from_path(const std::string& path) {
+  std::filesystem::path p = std::filesystem::path(path).lexically_normal();
+  if (!p.has_filename()) p = p.parent_path();
+  const std::string name = p.extension() == ".gguf" ? p.stem().string() : p.filename().string();
+  return name.empty() || name == "." ? "model" : name;
+}
+
+/// The template's text, and where it came from for messages.
+std::pair<std::string, std::string> template_source(const Options& options, const io::TextFiles& files) {
+  if (options.chat_template_file.empty()) return {files.chat_template, files.chat_template_from};
+  std::ifstream in(options.chat_template_file, std::ios::binary);
+  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  expect(in.good() || in.eof(), options.chat_template_file, "cannot be read as a chat template (--chat-template-file)");
+  expect(!text.empty() && text.size() <= (std::size_t{4} << 20), options.chat_template_file, "has ", text.size(),
+         " bytes, expected a chat template of 1 byte to 4 MiB");
+  return {text, options.chat_template_file};
+}
+
+KvConfig kv_config(const Options& options, const std::string& tier) {
+  return {.precision = options.kv == "auto" ? ladder_tier(tier).kv : *parse_precision(options.kv)};
+}
+
+/// The context of all tiers, and the pages of each.
+struct CachePlan {
+  int context = 0;
+  std::vector<int> pages;
+};
+
+CachePlan plan_cache(const Options& options, const model::ModelConfig& config, const std::function<void(const std::string&)>& report) {
+  CachePlan plan;
+  expect(options.context <= config.context, "vernier-server", "--ctx-size is ", options.context, ", but the model was made for ",
+         config.context, " positions");
+  plan.context = options.context ? options.context : config.context;
+  const std::size_t budget = (static_cast<std::size_t>(options.kv_memory_mib) << 20) / options.tiers.size();
+  for (const std::string& tier : options.tiers) {
+    const KvConfig kv = kv_config(options, tier);
+    const KvLayout layout(kv, {.layers = config.layers, .kv_heads = config.kv_heads, .head_dim = config.head_dim, .num_pages = 1});
+    const auto affordable = static_cast<int>(std::min<std::size_t>(budget / layout.page_bytes(), 1 << 24));
+    const std::size_t one = layout.page_bytes() * static_cast<std::size_t>(pages_for(kv, plan.context, 1));
+    if (options.context)
+      expect(affordable >= pages_for(kv, plan.context, 1), "vernier-server", "one sequence of --ctx-size ", plan.context, " at tier ", tier,
+             " needs ", (one >> 20) + 1, " MiB of keys and values, but --kv-cache-memory ", options.kv_memory_mib, " leaves ", budget >> 20,
+             " MiB to each tier; raise it, or lower --ctx-size");
+    while (plan.context > kv.page_tokens && affordable < pages_for(kv, plan.context, 1)) plan.context -= kv.page_tokens;
+    plan.pages.push_back(std::max(1, affordable));
+  }
+  if (!options.context && plan.context < config.context)
+    report(concat("context: ", plan.context, " of the model's ", config.context, " tokens, which is what --kv-cache-memory ",
+                  options.kv_memory_mib, " holds"));
+  for (std::size_t i = 0; i < plan.pages.size(); ++i) {
+    const KvConfig kv = kv_config(options, options.tiers[i]);
+    plan.pages[i] = std::min(plan.pages[i], pages_for(kv, plan.context, options.max_sequences));
+  }
+  return plan;
+}
+
+std::shared_ptr<Served> describe(const Options& options, const io::Checkpoint& checkpoint) {
+  const model::ModelConfig& config = checkpoint.config();
+  const io::TextFiles files = io::find_text_files(checkpoint);
+  text::Tokenizer tokenizer =
+      checkpoint.gguf() ? text::Tokenizer::from_gguf(*checkpoint.gguf()) : text::Tokenizer::from_folder(checkpoint.path());
+  auto out = std::make_shared<Served>(Served{.name = options.served_name.empty() ? name_from_path(options.model) : options.served_name,
+                                             .created = static_cast<std::int64_t>(std::time(nullptr)),
+                                             .tokenizer = std::move(tokenizer),
+                                             .chat_template = nullptr,
+                                             .context = 0,
+                                             .limits = {},
+                                             .tiers = {},
+                                             .meta = {},
+                                             .backend = {},
+                                             .choose = make_chooser(options.tiers, options.tier)});
+  if (const auto [source, from] = template_source(options, files); !source.empty()) {
+    try {
+      out->chat_template =
+          std::make_shared<text::ChatTemplate>(source, text::SpecialTokens{{"bos_token", files.bos_token}, {"eos_token", files.eos_token}});
+    } catch (const text::TemplateError& error) {
+      fail(from, "the chat template cannot be used: ", error.what(), "; give another with --chat-template-file");
+    }
+  }
+  out->limits.vocabulary = config.vocab;
+  out->limits.tiers = options.tiers;
+  std::size_t values = 0;
+  for (const io::StoredTensor& tensor : checkpoint.tensors())
+    values += static_cast<std::size_t>(tensor.rows) * static_cast<std::size_t>(tensor.cols);
+  out->meta = {{"architecture", config.architecture},
+               {"n_vocab", config.vocab},
+               {"n_ctx_train", config.context},
+               {"n_embd", config.hidden},
+               {"n_layer", config.layers},
+               {"n_params", values}};
+  return out;
+}
+
+}  // namespace
+
+LoadedModel load_model(const Options& options, const std::function<void(const std::string&)>& report,
+                       const std::function<void(const std::string&, std::size_t, std::size_t)>& progress) {
+  LoadedModel out;
+  const io::Checkpoint checkpoint = io::open_checkpoint(options.model);
+  const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  out.pool = std::make_unique<cpu::ThreadPool>(options.threads ? options.threads : processors);
+  out.served = describe(options, checkpoint);
+  if (!out.served->chat_template)
+    report("the model has no chat template; /v1/chat/completions will be refused (give one with --chat-template-file)");
+  const CachePlan plan = plan_cache(options, checkpoint.config(), report);
+  model::WeightLoader loader(checkpoint, *out.pool);
+  std::vector<std::shared_ptr<const model::Weights>> held;  // so that later tiers find what they can share
+  std::vector<std::unique_ptr<TierModel>> tiers;
+  for (std::size_t i = 0; i < options.tiers.size(); ++i) {
+    const std::string& tier = options.tiers[i];
+    const Precision precision = *parse_precision(tier);
+    held.push_back(std::make_shared<const model::Weights>(
+        loader.load(model::uniform_formats(precision), [&](std::size_t done, std::size_t total) { progress(tier, done, total); })));
+    const KvConfig kv = kv_config(options, tier);
+    tiers.push_back(make_llama_tier(held.back(), *out.pool, {.kv = kv, .context = plan.context, .pages = plan.pages[i]}));
+    TierInfo info{.name = tier, .weight_bytes = bytes_by_format(*held.back()), .kv = std::string(name(kv.precision))};
+    std::string line = concat("tier ", tier, ":");
+    for (const auto& [format, bytes] : info.weight_bytes) line += concat(" ", (bytes + (1 << 19)) >> 20, " MiB in ", format, ",");
+    report(concat(line, " cache of ", static_cast<long>(plan.pages[i]) * kv.page_tokens, " tokens in ", info.kv));
+    out.served->tiers.push_back(std::move(info));
+  }
+  const EngineConfig engine{.max_sequences = options.max_sequences, .max_queue = options.max_queue, .chunk_tokens = options.batch_tokens};
+  out.engine = std::make_unique<Engine>(std::move(tiers), std::make_shared<TextVocabulary>(out.served->tokenizer), engine);
+  Engine* raw = out.engine.get();
+  out.served->context = plan.context;
+  out.served->limits.n = std::min(engine.max_n, options.max_sequences);
+  out.served->meta["n_ctx"] = plan.context;
+  out.served->backend.submit = [raw](GenerationRequest request, EventCallback callback) {
+    return raw->submit(std::move(request), std::move(callback));
+  };
+  out.served->backend.cancel = [raw](GenerationId id) { raw->cancel(id); };
+  out.served->backend.stats = [raw] { return raw->stats(); };
+  return out;
+}
+
+}  // namespace vernier::serve
