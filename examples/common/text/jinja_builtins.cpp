@@ -103,8 +103,9 @@ const Builtin* find_global(std::string_view name) { return find_in(globals, name
 
 const Builtin* find_method(const Value& self, std::string_view name) {
   if (self.text()) {
-    const Builtin* found = find_in(string_methods(), name);
-    return found ? found : find_in(string_search_methods(), name);
+    for (std::span<const Builtin> list : {string_methods(), string_search_methods(), string_pad_methods()})
+      if (const Builtin* found = find_in(list, name)) return found;
+    return nullptr;
   }
   if (self.dict()) return find_in(dict_methods(), name);
   if (self.sequence() && self.sequence()->kind <= SequenceKind::range) return find_in(list_methods(), name);

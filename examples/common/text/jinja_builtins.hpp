@@ -64,6 +64,7 @@ std::span<const Builtin> select_filters();
 std::span<const Builtin> number_filters();
 std::span<const Builtin> string_methods();
 std::span<const Builtin> string_search_methods();
+std::span<const Builtin> string_pad_methods();
 std::span<const Builtin> dict_methods();
 std::span<const Builtin> list_methods();
 std::span<const Builtin> loop_methods();

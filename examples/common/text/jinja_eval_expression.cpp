@@ -82,7 +82,7 @@ Value Evaluator::eval_item(const Expr& expr) {
 Value Evaluator::item(const Value& object, const Value& key) {
   if (object.undefined()) run.fail(*object.as<Undefined>().message);
   if (const Dict* dict = object.dict()) {
-    const bool hashable = !key.dict() && !(key.sequence() && key.sequence()->kind != SequenceKind::tuple) && !key.undefined();
+    const bool hashable = !key.dict() && !(key.sequence() && key.sequence()->kind != SequenceKind::tuple);
     if (const Value* value = hashable ? dict->find(run, key) : nullptr) return *value;
   } else if (key.is<std::int64_t>() || key.is<bool>()) {
     const std::int64_t index = to_integer(run, key, "index");

@@ -135,6 +135,11 @@ Value filter_format(Evaluator& eval, const Value& self, Args args) {
 
 Value filter_truncate(Evaluator& eval, const Value& self, Args args) {
   const Bound bound(eval.run, "truncate", args, {"length", "killwords", "end", "leeway"});
+  if (!self.text()) {  // what is short enough comes back as it is
+    const std::int64_t size = to_integer(eval.run, find_filter("length")->call(eval, self, {}), "length");
+    if (size - (bound.is_none(3) ? 5 : bound.integer(3, 5)) <= bound.integer(0, 255)) return self;
+    eval.run.fail("truncate needs a string, not '", type_name(self), "'");
+  }
   const Text text = to_text(eval.run, self);
   const Text end = bound.at(2) ? bound.text(2) : Text("...", true);
   const std::int64_t length = bound.integer(0, 255), leeway = bound.is_none(3) ? 5 : bound.integer(3, 5);

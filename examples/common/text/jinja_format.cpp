@@ -142,7 +142,7 @@ class PercentArguments {
     return *found;
   }
   void finish() const {
-    if (tuple_ ? used_ < tuple_->items.size() : used_ == 0 && !value_.dict() && !value_.sequence())
+    if (tuple_ ? used_ < tuple_->items.size() : used_ == 0 && !value_.dict() && !value_.sequence() && !value_.undefined())
       run_.fail("not all arguments converted during string formatting");
   }
 

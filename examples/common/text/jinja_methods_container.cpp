@@ -10,7 +10,7 @@ using Args = const Arguments&;
 
 Value dict_get(Evaluator& eval, const Value& self, Args args) {
   const Bound bound(eval.run, "get", args, {"key", "default"}, 1);
-  if (const Value* value = bound.at(0)->undefined() ? nullptr : self.dict()->find(eval.run, *bound.at(0))) return *value;
+  if (const Value* value = self.dict()->find(eval.run, *bound.at(0))) return *value;
   return bound.at(1) ? *bound.at(1) : Value();
 }
 
@@ -53,7 +53,10 @@ Value list_count(Evaluator& eval, const Value& self, Args args) {
   return Value(hits);
 }
 
-Value list_copy(Evaluator& eval, const Value& self, Args) { return make_sequence(eval.run, self.sequence()->items, self.sequence()->kind); }
+Value list_copy(Evaluator& eval, const Value& self, Args) {
+  if (self.sequence()->kind != SequenceKind::list) eval.run.fail("'", type_name(self), " object' has no attribute 'copy'");
+  return make_sequence(eval.run, self.sequence()->items);
+}
 
 Value loop_cycle(Evaluator& eval, const Value& self, Args args) {
   if (args.positional.empty()) eval.run.fail("no items for cycling given");

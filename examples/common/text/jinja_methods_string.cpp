@@ -226,24 +226,16 @@ Value remove_affix(Evaluator& eval, const Value& self, Args args) {
   return Value(Prefix ? text.slice(affix.size(), text.bytes.size()) : text.slice(0, text.bytes.size() - affix.size()));
 }
 
-enum class Side { left, right, both };
-
-template <Side Text_>
-Value pad(Evaluator& eval, const Value& self, Args args) {
-  const Bound bound(eval.run, "ljust, rjust or center", args, {"width", "fillchar"}, 1);
+Value swapcase(Evaluator& eval, const Value& self, Args args) {
+  const Bound bound(eval.run, "swapcase", args, {});
   const Text& text = *self.text();
-  const Text fill = bound.at(1) ? bound.text(1) : Text(" ", true);
-  if (count_code_points(fill.bytes) != 1) eval.run.fail("the fill character must be exactly one character long");
-  const std::int64_t width = bound.integer(0, 0), size = static_cast<std::int64_t>(count_code_points(text.bytes));
-  if (width <= size) return self;
-  if (width > static_cast<std::int64_t>(eval.run.limits.output_bytes))
-    eval.run.fail("padding to ", width, " exceeds the limit of ", eval.run.limits.output_bytes);
-  const std::int64_t marg = width - size, left = Text_ == Side::left ? 0 : Text_ == Side::right ? marg : marg / 2 + (marg & width & 1);
-  eval.run.charge(text.bytes.size() + static_cast<std::size_t>(marg) * fill.bytes.size());
+  eval.run.charge(3 * text.bytes.size());
   Text out;
-  for (std::int64_t i = 0; i < left; ++i) out.append(fill);
-  out.append(text);
-  for (std::int64_t i = left; i < marg; ++i) out.append(fill);
+  for (std::size_t at = 0; at < text.bytes.size();) {
+    const CodePoint c = code_point(text.bytes, at);
+    out.append(map_case(text.slice(at, at + c.bytes), is_upper(c.value) ? Case::lower : Case::upper));
+    at += c.bytes;
+  }
   return Value(std::move(out));
 }
 
@@ -265,9 +257,7 @@ constexpr std::array methods{
     Builtin{"join", join},
     Builtin{"removeprefix", remove_affix<true>},
     Builtin{"removesuffix", remove_affix<false>},
-    Builtin{"ljust", pad<Side::left>},
-    Builtin{"rjust", pad<Side::right>},
-    Builtin{"center", pad<Side::both>},
+    Builtin{"swapcase", swapcase},
     Builtin{"format", [](Evaluator& eval, const Value& self, Args args) { return format_braces(eval, self, args); }},
 };
 

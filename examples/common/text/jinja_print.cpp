@@ -99,7 +99,7 @@ void append_repr(Run& run, Text& out, const Value& value) {
   if (const Text* text = value.text()) {
     std::string quoted_text;
     append_quoted(quoted_text, text->bytes);
-    out.append(quoted_text, false);
+    out.append(text->markup ? "Markup(" + quoted_text + ")" : quoted_text, false);
   } else if (value.undefined()) {
     out.append("Undefined", false);
   } else if (value.none()) {

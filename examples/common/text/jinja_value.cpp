@@ -14,6 +14,7 @@ namespace {
 std::string canonical_key(Run& run, const Value& key) {
   if (const Text* text = key.text()) return "s" + text->bytes;
   if (key.none()) return "n";
+  if (key.undefined()) return "u";
   if (const auto* big = key.get<BigInteger>()) return "i" + *big->digits;
   if (const auto* real = key.get<double>()) {
     const bool integral = *real == std::floor(*real) && std::abs(*real) < 9e18;
