@@ -79,8 +79,8 @@ constexpr bool check() {
   static_assert(!C.decode_first || C.isa != Isa::scalar,
                 "vernier::cpu::gemm: decode_first is for avx2 and avx512; scalar kernels decode once per tile");
   static_assert(
-      !C.decode_first || C.multiply == Multiply::f32 || (C.weight == Precision::nf4 && C.isa == Isa::avx2),
-      "vernier::cpu::gemm: decode_first with an i8 or bf16 multiply exists for nf4 on avx2 alone; the others need no decoding first");
+      !C.decode_first || C.multiply == Multiply::f32 || (C.weight != Precision::i8 && C.isa == Isa::avx2),
+      "vernier::cpu::gemm: decode_first with an i8 or bf16 multiply exists for nf4 and bf16 on avx2; the others need no decoding");
   if constexpr (C.isa != Isa::scalar)
     static_assert(fits_registers<C.accumulators() + 2, C.registers()>::holds, "vernier::cpu::gemm: too many accumulators");
   return true;
