@@ -47,6 +47,7 @@ inline constexpr std::array<unsigned char, 256> byte_kinds = [] {
 /// Sums of signs while the bytes go by.
 class PromptScan {
  public:
+  /// Takes all of the text. Once per object.
   void run(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
       const auto c = static_cast<unsigned char>(text[i]);
@@ -67,9 +68,11 @@ class PromptScan {
     end_line();
   }
 
+  /// What was seen; `bytes` is the length of the text.
   Features features(std::size_t bytes) const {
     Features out{.bytes = bytes, .words = words_, .function_words = function_words_};
     if (bytes == 0) return out;
+    // H = log2(n) - sum(c * log2(c)) / n, so that each count needs one logarithm; clamped because rounding may leave -1e-16.
     double sum = 0;
     for (std::uint32_t count : histogram_)
       if (count != 0) sum += count * std::log2(static_cast<double>(count));
@@ -87,9 +90,11 @@ class PromptScan {
   }
 
  private:
+  // Presence counts more than frequency: a long prompt with one formula is about that formula.
   static float saturate(float signs) { return signs / (1.0f + signs); }
 
   void word_byte(unsigned char c, unsigned char kind) {
+    // A number that follows an operator that follows a number, as in "3 + 4"; "well-known" and "3 May" have no such thing.
     if (length_ == 0) {
       if (operator_behind_number_ && (kind & digit_kind) && (byte_kinds[solid_] & operator_kind)) math_ += operator_unit;
       operator_behind_number_ = false;
@@ -99,6 +104,7 @@ class PromptScan {
       if (c == 0x88 && previous_ == 0xE2) math_ += operator_unit;  // U+2200 to U+223F: sums, roots, element of, infinity
     }
     letters_ = letters_ || (!(kind & digit_kind) && c != '_');
+    // Only ASCII is folded: all words of the table are ASCII.
     hash_ = hash_step(hash_, kind & upper_kind ? static_cast<unsigned char>(c | 0x20) : c);
     ++length_;
   }
@@ -132,6 +138,7 @@ class PromptScan {
       if (c == '^') math_ += operator_unit / 2;
       return;
     }
+    // Doubled signs, calls without arguments, fences of Markdown.
     after_number_ = false;
     if (c == p && (c == ':' || c == '&' || c == '|')) code_ += operator_unit;
     if (c == ')' && p == '(') code_ += operator_unit;
@@ -141,6 +148,7 @@ class PromptScan {
     if (c == '\\') math_ += operator_unit / 2;  // commands of TeX
   }
 
+  // Statements end in a semicolon, blocks in a brace; prose lines in neither.
   void end_line() {
     if (solid_ == ';' || solid_ == '{' || solid_ == '}') code_ += line_unit;
     solid_ = 0;

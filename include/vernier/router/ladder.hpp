@@ -39,6 +39,7 @@ struct Ladder {
 
 namespace detail {
 
+// Whether a number may be a weight.
 constexpr bool is_weight(float w) { return w >= 0 && w <= 1; }  // false for a NaN
 
 /// Thresholds in thousandths, so that the compiler prints them: ladder_order<650, 350>.
@@ -50,6 +51,7 @@ struct ladder_order {
   static constexpr bool holds = true;
 };
 
+// Template arguments print as numbers in every compiler, floats do not.
 constexpr int thousandths(float x) { return x >= 0 && x <= 1000 ? static_cast<int>(x * 1000 + 0.5f) : -1; }
 
 }  // namespace detail
@@ -128,6 +130,7 @@ struct RequestRouter {
   }
 
  private:
+  // In the order of precedence: the score, then the session, then what is loaded.
   static void decide(Decision& out, const RouteOptions& options) {
     out.rung = L.rung_of(out.score.value);
     out.reason = !out.score.has_signal ? Reason::no_signal
@@ -147,12 +150,14 @@ struct RequestRouter {
     out.rung = rung;
   }
 
+  // A forced tier is never replaced by another one: the user asked for this one.
   static std::size_t forced_rung(const RouteOptions& options) {
     for (std::size_t i = 0; i < L.rungs.size(); ++i)
       if (options.available[i] && name(L.rungs[i].tier) == options.forced) return i;
     fail("vernier::RequestRouter", "no tier '", options.forced, "'; loaded are ", names(options.available));
   }
 
+  // For messages.
   static std::string names(const std::array<bool, 3>& which) {
     std::string out;
     for (std::size_t i = 0; i < L.rungs.size(); ++i)

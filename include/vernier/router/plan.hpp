@@ -18,6 +18,7 @@ namespace vernier {
 
 /// Whether `text` as a whole fits `pattern`: * stands for any run of characters, ? for one. Needs no memory; at worst pattern times text.
 constexpr bool matches_glob(std::string_view pattern, std::string_view text) {
+  // On a mismatch the last star takes one character more. An earlier star never has to be reconsidered.
   std::size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
   while (t < text.size()) {
     if (p < pattern.size() && pattern[p] == '*') {
@@ -43,6 +44,7 @@ struct PlanRule {
   Precision format = Precision::f16;
   int line = 0;  // where it stands in the file, from 1; 0 for a built-in plan
 
+  /// Whether the rule speaks of this tensor.
   bool matches(std::string_view tensor) const {
     constexpr std::string_view suffix = ".weight";
     return matches_glob(pattern, tensor) ||
@@ -72,7 +74,9 @@ class LayerPlan {
   /// Rules that decide for none of these tensors: misspelt, or behind a rule that takes all of theirs.
   std::vector<PlanRule> unused(std::span<const std::string> tensors) const;
 
+  /// The format of what no rule names.
   Precision fallback() const { return fallback_; }
+  /// The rules in their order.
   const std::vector<PlanRule>& rules() const { return rules_; }
   /// The plan as parse() reads it.
   std::string text() const;
@@ -92,6 +96,7 @@ inline std::string weight_format_names() {
   return out;
 }
 
+// Without the blanks around it, and without the \r of files from elsewhere.
 constexpr std::string_view trim_plan(std::string_view text) {
   constexpr std::string_view space = " \t\r";
   const std::size_t begin = text.find_first_not_of(space);

@@ -9,6 +9,7 @@
 
 namespace vernier {
 
+/// What a word is evidence of.
 enum class WordClass : unsigned char { other, function, code, json, math };
 
 namespace detail {
@@ -46,6 +47,8 @@ inline constexpr std::string_view math_words =
 inline constexpr std::uint32_t hash_start = 2166136261u;
 constexpr std::uint32_t hash_step(std::uint32_t hash, unsigned char c) { return (hash ^ c) * 16777619u; }
 
+// Open addressing with linear probing. Hashes are compared, not words: a foreign word of the same 32 bits would be taken for one of ours,
+// which happens to one in ten million and then costs a little score.
 struct WordTable {
   static constexpr std::size_t size = 2048;  // about a quarter full
   struct Slot {
@@ -54,12 +57,14 @@ struct WordTable {
   };
   std::array<Slot, size> slots{};
 
+  // Where this hash is, or the free slot where it would go.
   constexpr std::size_t slot_of(std::uint32_t hash) const {
     std::size_t at = (hash ^ hash >> 15) % size;
     while (slots[at].kind != WordClass::other && slots[at].hash != hash) at = (at + 1) % size;
     return at;
   }
 
+  // Enters words that are separated by one space each.
   constexpr void add(std::string_view words, WordClass kind) {
     std::uint32_t hash = hash_start;
     bool inside = false;
