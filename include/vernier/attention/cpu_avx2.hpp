@@ -10,7 +10,7 @@
 #include "vernier/core/macros.hpp"
 #include "vernier/types/precision.hpp"
 
-#if defined(__x86_64__)
+#ifdef __x86_64__
 #include <immintrin.h>
 
 VERNIER_TARGET_AVX2
@@ -191,22 +191,6 @@ void tile_rows(const KeyTile& tile, const Phase& phase, const TileScales& scales
   });
 }
 
-/// out = codes as floats; (rows, columns).
-template <Precision P>
-void decode_tile(const std::uint8_t* codes, float* out, int rows, int columns) {
-  if constexpr (P != Precision::i8) {
-    for (int i = 0; i < rows * columns; i += 8) _mm256_storeu_ps(out + i, load_codes<P>(codes + i * bits(P) / 8));
-  } else {  // pairs of rows are interleaved: the even one in the lower bytes
-    for (int row = 0; row < rows; row += 2, codes += 2 * columns, out += 2 * columns)
-      for (int i = 0; i < columns; i += 8) {
-        const __m128i pairs = _mm_loadu_si128(reinterpret_cast<const __m128i*>(codes + 2 * i));
-        const __m128i even = _mm_srai_epi16(_mm_slli_epi16(pairs, 8), 8), odd = _mm_srai_epi16(pairs, 8);
-        _mm256_storeu_ps(out + i, _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(even)));
-        _mm256_storeu_ps(out + columns + i, _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(odd)));
-      }
-  }
-}
-
 /// See TileKernel. A few rows decode the codes in registers as they go; more share a tile that is decoded once.
 template <Precision P>
 void attention_tile(const KeyTile& tile, const RowBlock& block) {
@@ -214,11 +198,10 @@ void attention_tile(const KeyTile& tile, const RowBlock& block) {
   Phase phase{tile.run.keys, tile.run.values, tokens, dim, stride, block};
   TileScales scales;
   if constexpr (has_kv_scale(P)) load_scales<P>(tile, scales);
-  if constexpr (P != Precision::i8)
-    if (block.rows <= 4) return tile_rows<P, has_kv_scale(P)>(tile, phase, scales);
+  if (block.rows <= 4) return tile_rows<P, has_kv_scale(P)>(tile, phase, scales);
   float *const keys = block.decoded, *const values = block.decoded + dim * tokens;
-  decode_tile<P>(tile.run.keys, keys, dim, tokens);
-  decode_tile<P>(tile.run.values, values, tokens, stride);
+  for (int i = 0; i < dim * tokens; i += 8) _mm256_storeu_ps(keys + i, load_codes<P>(tile.run.keys + i * bits(P) / 8));
+  for (int i = 0; i < tokens * stride; i += 8) _mm256_storeu_ps(values + i, load_codes<P>(tile.run.values + i * bits(P) / 8));
   phase.keys = reinterpret_cast<const std::uint8_t*>(keys);
   phase.values = reinterpret_cast<const std::uint8_t*>(values);
   tile_rows<Precision::f32, has_kv_scale(P)>(tile, phase, scales);

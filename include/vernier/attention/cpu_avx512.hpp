@@ -10,7 +10,7 @@
 #include "vernier/core/macros.hpp"
 #include "vernier/types/precision.hpp"
 
-#if defined(__x86_64__)
+#ifdef __x86_64__
 #include <immintrin.h>
 
 VERNIER_TARGET_AVX512

@@ -6,31 +6,19 @@
 #include <cstring>
 
 #include "vernier/attention/cpu_avx512.hpp"
+#include "vernier/attention/int8.hpp"
+#include "vernier/core/math.hpp"
 
-#if defined(__x86_64__)
+#ifdef __x86_64__
 
 VERNIER_TARGET_AVX512
 namespace vernier::cpu::avx512 {
-
-// What this costs: rounding to 15 bits adds at most 2^-16 of the largest |q| of a row to each element of it, and at most 2^-16 of the
-// largest weight of a tile to each weight; the codes of the cache have 7 bits. Sums of products are exact: below 2^15 * 2^7 * 256 < 2^31.
-inline constexpr float most_code = 32767.0f;
-
-/// Rows whose largest element is below this count as zeros, so that the reciprocal stays finite.
-inline constexpr float least_absmax = 1e-30f;
 
 inline std::uint32_t horizontal_max_unsigned(__m512i x) {
   __m256i y = _mm256_max_epu32(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
   __m128i z = _mm_max_epu32(_mm256_castsi256_si128(y), _mm256_extracti128_si256(y, 1));
   z = _mm_max_epu32(z, _mm_shuffle_epi32(z, 0x4e));
   return static_cast<std::uint32_t>(_mm_cvtsi128_si32(_mm_max_epu32(z, _mm_shuffle_epi32(z, 0xb1))));
-}
-
-/// The factor to codes for numbers up to `largest`. As unsigned integers, floats from 0 on are in order with infinity and NaN on top, so
-/// that a NaN anywhere makes `largest` NaN, and the scale with it.
-inline float code_factor(float largest, float& scale) {
-  scale = largest < least_absmax ? 0.0f : largest / most_code + largest * 0.0f;
-  return largest < least_absmax ? 0.0f : most_code / largest;
 }
 
 /// See PrepareKernel: q_codes and q_scale from q.
@@ -41,7 +29,7 @@ inline void prepare_int8(const RowBlock& block, int dim) {
     __m512i largest = _mm512_setzero_si512();
     for (int d = 0; d < dim; d += 16)
       largest = _mm512_max_epu32(largest, _mm512_castps_si512(_mm512_abs_ps(_mm512_maskz_loadu_ps(lanes(d), q + d))));
-    const __m512 factor = _mm512_set1_ps(code_factor(bits_float(horizontal_max_unsigned(largest)), block.q_scale[row]));
+    const __m512 factor = _mm512_set1_ps(vernier::detail::code_factor(bits_float(horizontal_max_unsigned(largest)), block.q_scale[row]));
     for (int d = 0; d < dim; d += 16)
       _mm512_mask_cvtepi32_storeu_epi16(block.q_codes + row * dim + d, lanes(d),
                                         _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_maskz_loadu_ps(lanes(d), q + d), factor)));
@@ -54,11 +42,6 @@ inline __m512i broadcast_pair(const std::int16_t* at) {
   std::int32_t pair;
   std::memcpy(&pair, at, sizeof pair);
   return _mm512_set1_epi32(pair);
-}
-
-/// Weights of a row as codes: they take the place of its scores, at the start of its row.
-inline std::int16_t* weight_codes(const RowBlock& block, int tokens, int row) {
-  return reinterpret_cast<std::int16_t*>(block.scores + row * tokens);
 }
 
 /// scores(row, j) = q(row) . key(j), up to the key's scale, for rows [row, row + Rows) and all keys of the tile.
@@ -94,7 +77,7 @@ template <int Rows, int Vectors>
 void add_values_int8(const Phase& phase, int row, KeyRange range, int d) {
   const RowBlock& block = phase.block;
   const int tokens = phase.tokens, stride = phase.stride, first = range.begin / 2 * 2;
-  const std::int16_t* const weight = weight_codes(block, tokens, row);
+  const std::int16_t* const weight = vernier::detail::weight_codes(block, tokens, row);
   __m512i sum[Rows][Vectors];
   for (auto& r : sum)
     for (__m512i& x : r) x = _mm512_setzero_si512();
@@ -144,10 +127,10 @@ inline void quantize_weights(const RowBlock& block, int tokens, int row, int end
   }
   for (int r = row; r < end; ++r) {
     const float* const w = block.scores + r * tokens;
-    const __m512 factor = _mm512_set1_ps(code_factor(block.weight_scale[r], block.weight_scale[r]));
+    const __m512 factor = _mm512_set1_ps(vernier::detail::code_factor(block.weight_scale[r], block.weight_scale[r]));
     for (int j = 0; j < tokens; j += 16) {  // in place: codes are written behind where weights are read
       const __m512i code = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_maskz_loadu_ps(visible.bits[j / 16], w + j), factor));
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(weight_codes(block, tokens, r) + j), _mm512_cvtepi32_epi16(code));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(vernier::detail::weight_codes(block, tokens, r) + j), _mm512_cvtepi32_epi16(code));
     }
   }
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vernier/attention/cpu_avx2.hpp"
+#include "vernier/attention/cpu_avx2_i8.hpp"
 #include "vernier/attention/cpu_avx512.hpp"
 #include "vernier/attention/cpu_avx512_i8.hpp"
 #include "vernier/attention/cpu_scalar.hpp"
@@ -29,6 +30,8 @@ AttentionKernel IsaAttention<I>::kernel(Precision p) {
       return {cpu::avx512::attention_tile_int8, cpu::avx512::prepare_int8};
     else if constexpr (I == cpu::Isa::avx512)
       return {cpu::avx512::attention_tile<P>};
+    else if constexpr (I == cpu::Isa::avx2 && P == Precision::i8)
+      return {cpu::avx2::attention_tile_int8, cpu::avx2::prepare_int8};
     else if constexpr (I == cpu::Isa::avx2)
       return {cpu::avx2::attention_tile<P>};
 #endif

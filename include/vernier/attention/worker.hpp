@@ -119,6 +119,9 @@ struct AttentionTask {
     return static_cast<std::size_t>(split - item.first_split) * static_cast<std::size_t>(item.tokens * plan.group());
   }
 
+  /// Computes this worker's splits of an item whose costs start at first_cost. An item whose units lie with one worker is merged as it
+  /// goes; of any other, each split's state goes to the memory of the worker that owns its first unit, and finish_shared() merges them
+  /// there. A worker owns the start of at most one such item, its last.
   void run_item(int worker, const AttentionItem& item, std::int64_t first_cost) const {
     const std::int64_t begin = plan.begin_of(worker, workers), end = plan.begin_of(worker + 1, workers);
     const std::int64_t last_cost = first_cost + plan.item_cost(item) - plan.split_cost(item, item.end_split - 1);
@@ -162,6 +165,7 @@ struct AttentionTask {
     reset_total(mine, item.tokens * group);
   }
 
+  /// One key split: a fresh state, then its pages in ascending order.
   void run_split(AttentionWorkspace::Worker& mine, const AttentionItem& item, int split) const {
     const KvLayout& layout = cache.layout();
     const int rows = item.tokens * plan.group();
@@ -202,6 +206,7 @@ struct AttentionTask {
             .weight_scale = mine.weight_scale.data()};
   }
 
+  /// The state of a row, with the lanes of its sum added up in their order.
   OnlineSoftmax state_of(const AttentionWorkspace::Worker& mine, int row) const {
     OnlineSoftmax state{mine.max[static_cast<std::size_t>(row)], 0};
     for (int i = 0; i < sum_lanes; ++i) state.sum += mine.sum[static_cast<std::size_t>(row * sum_lanes + i)];
@@ -213,6 +218,7 @@ struct AttentionTask {
     std::fill_n(mine.total_acc.data(), static_cast<std::size_t>(rows) * stride(), 0.0f);
   }
 
+  /// Merges the split that was just run into the totals.
   void merge_split(AttentionWorkspace::Worker& mine, int rows) const {
     for (int row = 0; row < rows; ++row) {
       const std::size_t at = static_cast<std::size_t>(row) * stride();
@@ -221,6 +227,7 @@ struct AttentionTask {
     }
   }
 
+  /// Keeps the split that was just run for a later merge.
   void store_split(const AttentionWorkspace::Worker& mine, int rows, OnlineSoftmax* states, float* acc) const {
     for (int row = 0; row < rows; ++row) states[row] = state_of(mine, row);
     std::copy_n(mine.acc.data(), static_cast<std::size_t>(rows) * stride(), acc);
@@ -233,6 +240,7 @@ struct AttentionTask {
     }
   }
 
+  /// The totals, divided by their sums, to the rows and heads of out.
   void write(const AttentionWorkspace::Worker& mine, const AttentionItem& item) const {
     const int dim = cache.geometry().head_dim, group = plan.group();
     for (int row = 0; row < item.tokens * group; ++row)

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#if defined(__linux__)
+#ifdef __linux__
 #include <sys/mman.h>
 #endif
 
@@ -38,7 +38,7 @@ namespace detail {
 
 /// Asks for 2 MiB pages behind this memory, before it is touched: decode then reads it about a tenth faster. A wish, so refusal is ignored.
 inline void prefer_huge_pages(std::uint8_t* memory, std::size_t bytes) {
-#if defined(__linux__)
+#ifdef __linux__
   constexpr std::uintptr_t huge = std::uintptr_t{1} << 21;
   const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(memory), skip = (huge - address % huge) % huge;
   if (bytes >= skip + huge) (void)madvise(memory + skip, (bytes - skip) / huge * huge, MADV_HUGEPAGE);
