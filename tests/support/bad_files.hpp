@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <string>
 
 #include "support/counted_memory.hpp"
@@ -20,7 +20,8 @@ void expect_refused(ErrorTable& table, const TemporaryFolder& folder, const std:
   SCOPED_TRACE(defect);
   std::string message;
   const std::size_t start = CountedMemory::start();
-  const auto began = std::chrono::steady_clock::now();
+  const std::clock_t began =
+      std::clock();  // processor time, so that a busy machine fails nothing; what blocks meets the time limit of ctest
   try {
     open();
     ADD_FAILURE() << "was accepted";
@@ -29,7 +30,7 @@ void expect_refused(ErrorTable& table, const TemporaryFolder& folder, const std:
     message = error.what();
   }
   const std::size_t peak = CountedMemory::peak_since(start);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  const double seconds = static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;
   EXPECT_LT(seconds, 2.0);
   // A valid file of JSON takes at most the text and eight times as much for its values; 64 KiB cover names, messages and parser state.
   EXPECT_LT(peak, (std::size_t{1} << 16) + 16 * bytes);
