@@ -13,9 +13,8 @@
 
 #include "common/io/checkpoint.hpp"
 #include "common/io/text_files.hpp"
-#include "common/model/cpu_backend.hpp"
+#include "common/model/cpu_llama.hpp"
 #include "common/model/formats.hpp"
-#include "common/model/llama.hpp"
 #include "common/text/chat_template.hpp"
 #include "common/text/tokenizer.hpp"
 #include "vernier/ops/sample.hpp"

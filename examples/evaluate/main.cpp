@@ -13,9 +13,8 @@
 #include <vector>
 
 #include "common/io/checkpoint.hpp"
-#include "common/model/cpu_backend.hpp"
+#include "common/model/cpu_llama.hpp"
 #include "common/model/formats.hpp"
-#include "common/model/llama.hpp"
 #include "evaluate/npy.hpp"
 #include "evaluate/score.hpp"
 #include "evaluate/sequences.hpp"

@@ -15,9 +15,8 @@
 #include <string>
 #include <vector>
 
-#include "common/model/cpu_backend.hpp"
+#include "common/model/cpu_llama.hpp"
 #include "common/model/formats.hpp"
-#include "common/model/llama.hpp"
 
 namespace vernier::model {
 namespace {

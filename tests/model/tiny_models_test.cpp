@@ -9,8 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "common/model/cpu_backend.hpp"
-#include "common/model/llama.hpp"
+#include "common/model/cpu_llama.hpp"
 #include "support/compare.hpp"
 
 namespace vernier::model {

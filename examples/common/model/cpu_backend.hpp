@@ -7,6 +7,7 @@
 
 #include "common/model/weights.hpp"
 #include "vernier/attention/attention.hpp"
+#include "vernier/attention/precompiled.hpp"
 #include "vernier/core/matrix_view.hpp"
 #include "vernier/cpu/parallel.hpp"
 #include "vernier/gemm/gemm.hpp"

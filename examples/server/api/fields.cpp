@@ -78,7 +78,7 @@ const json::array* Fields::array(std::string_view name, std::size_t most) {
 std::vector<std::string> Fields::unread() const {
   std::vector<std::string> out;
   for (const auto& field : object_)
-    if (!read_.contains(std::string_view(field.key().data(), field.key().size()))) out.emplace_back(field.key());
+    if (!read_.contains(std::string_view(field.key().data(), field.key().size()))) out.push_back(excerpt(field.key()));
   return out;
 }
 

@@ -30,7 +30,7 @@ class Fields {
   const boost::json::object* object(std::string_view name);
   const boost::json::array* array(std::string_view name, std::size_t most);
 
-  /// The names that are there and were never asked for.
+  /// The names that are there and were never asked for, as messages show them.
   std::vector<std::string> unread() const;
 
   /// Throws: the value of `name`, and what was expected.

@@ -18,6 +18,8 @@ namespace {
 namespace json = boost::json;
 using boost::system::error_code;
 
+constexpr std::size_t excerpt_bytes = 60;
+
 /// Builds the value and watches the keys. `problem` is set when a document is JSON, but not one that we accept.
 struct Handler {
   static constexpr std::size_t max_object_size = 100'000, max_array_size = 4'000'000;
@@ -104,20 +106,23 @@ json::object parse_body(std::string_view text) {
 }
 
 std::string shown(const json::value& value) {
-  constexpr std::size_t most = 60;
   std::string text;
   if (value.is_array())
     text = concat("an array of ", value.get_array().size(), value.get_array().size() == 1 ? " element" : " elements");
   else if (value.is_object())
     text = concat("an object of ", value.get_object().size(), value.get_object().size() == 1 ? " field" : " fields");
   else if (value.is_string())
-    text = json::serialize(json::string_view(value.get_string()).substr(0, most * 4));
+    text = json::serialize(json::string_view(value.get_string()).substr(0, excerpt_bytes * 4));
   else if (value.is_double())
     text = concat(value.get_double());  // 2.5, where Boost.JSON prints 2.5E0
   else
     text = json::serialize(value);
-  if (text.size() <= most) return text;
-  text.resize(most);
+  return excerpt(std::move(text));
+}
+
+std::string excerpt(std::string text) {
+  if (text.size() <= excerpt_bytes) return text;
+  text.resize(excerpt_bytes);
   while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0u) == 0x80u) text.pop_back();
   if (!text.empty() && static_cast<unsigned char>(text.back()) >= 0x80u) text.pop_back();
   return text + "...";

@@ -20,6 +20,9 @@ boost::json::object parse_body(std::string_view text);
 /// A value as error messages show it: serialised, at most about 60 bytes, cut at a character.
 std::string shown(const boost::json::value& value);
 
+/// Valid UTF-8 as messages show it: at most about 60 bytes, cut at a character.
+std::string excerpt(std::string text);
+
 /// `bytes` with all that is not UTF-8 replaced by U+FFFD, as JSON strings must be.
 std::string valid_utf8(std::string_view bytes);
 

@@ -6,8 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/model/cpu_backend.hpp"
-#include "common/model/llama.hpp"
+#include "common/model/cpu_llama.hpp"
 #include "vernier/core/math.hpp"
 #include "vernier/kv/cache.hpp"
 

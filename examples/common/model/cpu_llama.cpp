@@ -1,0 +1,8 @@
+// See cpu_llama.hpp.
+#include "common/model/cpu_llama.hpp"
+
+namespace vernier::model {
+
+template class Llama<CpuBackend>;
+
+}  // namespace vernier::model
