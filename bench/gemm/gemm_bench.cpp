@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "gemm/limits.hpp"
+#include "common/limits.hpp"
 #include "vernier/gemm/gemm.hpp"
 #include "vernier/gemm/precompiled.hpp"
 
@@ -82,18 +82,7 @@ PackedMatrix random_matrix(cpu::ThreadPool& pool, int n, int k, Precision p, uns
   return w;
 }
 
-struct Limits {
-  double bandwidth, fma, int8, bf16;
-};
-
-Limits measure_limits(cpu::ThreadPool& pool, const Settings& s) {
-  static std::vector<std::uint8_t> memory(std::size_t{256} << 20, 1);
-  double read = 0;
-  for (int i = 0; i < 5; ++i) read = std::max(read, bench::read_bandwidth(pool, memory.data(), memory.size()));
-  return {read, bench::fma_peak(pool, s.isa), bench::int8_peak(pool, s.isa), bench::bf16_peak(pool, s.isa)};
-}
-
-void run(cpu::ThreadPool& pool, const Settings& s, const std::string& spec) {
+void run(cpu::ThreadPool& pool, const bench::LimitsProbe& probe, const Settings& s, const std::string& spec) {
   const std::size_t slash = spec.find('/');
   const auto p = parse_precision(spec.substr(0, slash));
   expect(p.has_value(), "bench.gemm", "unknown precision in ", spec);
@@ -111,7 +100,7 @@ void run(cpu::ThreadPool& pool, const Settings& s, const std::string& spec) {
     std::vector<float> x(static_cast<std::size_t>(m) * static_cast<std::size_t>(s.k)),
         y(static_cast<std::size_t>(m) * static_cast<std::size_t>(s.n));
     for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 17) * 0.1f - 0.8f;
-    const Limits limit = measure_limits(pool, s);
+    const bench::Limits limit = probe.measure();
     const std::size_t used = m <= 8 ? chain.size() : 1;  // arithmetic, not memory, limits the large ones
     double t = 1e9;
     for (int rep = 0; rep <= s.reps; ++rep) {
@@ -126,7 +115,7 @@ void run(cpu::ThreadPool& pool, const Settings& s, const std::string& spec) {
                         : options.multiply == cpu::Multiply::bf16 && limit.bf16 > 0 ? limit.bf16
                                                                                     : limit.fma;
     std::printf("%-10s m %4d  %9.1f us  %6.1f GB/s = %3.0f%% of %4.1f   %7.1f GFLOP/s = %3.0f%% of %4.0f\n", spec.c_str(), m, t * 1e6, gbs,
-                100e9 * gbs / limit.bandwidth, limit.bandwidth * 1e-9, flops * 1e-9, peak > 0 ? 100 * flops / peak : 0, peak * 1e-9);
+                100e9 * gbs / limit.read, limit.read * 1e-9, flops * 1e-9, peak > 0 ? 100 * flops / peak : 0, peak * 1e-9);
     std::fflush(stdout);
   }
 }
@@ -137,9 +126,10 @@ int main(int argc, char** argv) try {
   const Settings settings = parse(argc, argv);
   cpu::ThreadPool pool(settings.threads);
   if (settings.threads == 1) bench::use_cpu_time();
+  const bench::LimitsProbe probe(pool, settings.isa);
   std::printf("n %d, k %d, %d threads, %s; limits are measured before each line\n", settings.n, settings.k, settings.threads,
               std::string(name(settings.isa)).c_str());
-  for (const std::string& spec : settings.weights) run(pool, settings, spec);
+  for (const std::string& spec : settings.weights) run(pool, probe, settings, spec);
   return 0;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());

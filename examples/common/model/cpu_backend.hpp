@@ -24,6 +24,11 @@ namespace vernier::model {
 /// in float. int8 is several times faster in prefill; docs/numerics.md says what it costs.
 enum class Activations : unsigned char { f32, i8 };
 
+/// How a linear layer with weights of precision p is multiplied.
+constexpr cpu::Multiply multiply_for(Precision p, Activations activations) {
+  return activations == Activations::i8 && cpu::supports(cpu::Multiply::i8, p) ? cpu::Multiply::i8 : cpu::Multiply::f32;
+}
+
 /// Runs on a caller's pool. One forward at a time.
 class CpuBackend {
  public:
@@ -91,8 +96,7 @@ class CpuBackend {
 
   template <class E>
   void gemm(MatrixView<const float> x, const Linear& layer, MatrixView<float> y, const E& epilogue) {
-    const bool int8 = activations_ == Activations::i8 && cpu::supports(cpu::Multiply::i8, layer.weight->format().precision);
-    const cpu::GemmOptions options{.multiply = int8 ? cpu::Multiply::i8 : cpu::Multiply::f32, .isa = isa_};
+    const cpu::GemmOptions options{.multiply = multiply_for(layer.weight->format().precision, activations_), .isa = isa_};
     cpu::gemm(*pool_, x, layer.view(), y, gemm_workspace_, options, epilogue);
   }
 

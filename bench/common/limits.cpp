@@ -1,13 +1,14 @@
 // The peak loops. Accumulators are separate variables, not an array: with an array g++ 12 spills them and the peak halves.
-#include "gemm/limits.hpp"
+#include "common/limits.hpp"
 
 #include <time.h>
 
 #include <algorithm>
 #include <chrono>
-#include <vector>
+#include <cstring>
 
 #include "vernier/core/macros.hpp"
+#include "vernier/kv/cache.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -158,7 +159,7 @@ double peak(cpu::ThreadPool& pool, void (*loop)(), double operations_per_instruc
 
 }  // namespace
 
-double read_bandwidth(cpu::ThreadPool& pool, const std::uint8_t* data, std::size_t bytes) {
+double read_bandwidth(cpu::ThreadPool& pool, const std::uint8_t* data, std::size_t bytes, int passes) {
   auto* read = read_scalar;
 #if defined(__x86_64__)
   if (cpu::features().isa == cpu::Isa::avx2) read = read_avx2;
@@ -167,8 +168,11 @@ double read_bandwidth(cpu::ThreadPool& pool, const std::uint8_t* data, std::size
   const double start = now();
   pool.for_ranges(
       static_cast<std::int64_t>(bytes),
-      [&](std::int64_t begin, std::int64_t end) { sink = read(data + begin, static_cast<std::size_t>(end - begin)); }, 4096);
-  return static_cast<double>(bytes) / (now() - start);
+      [&](std::int64_t begin, std::int64_t end) {
+        for (int pass = 0; pass < passes; ++pass) sink = read(data + begin, static_cast<std::size_t>(end - begin));
+      },
+      4096);
+  return static_cast<double>(bytes) * passes / (now() - start);
 }
 
 double fma_peak([[maybe_unused]] cpu::ThreadPool& pool, [[maybe_unused]] cpu::Isa isa) {
@@ -192,6 +196,36 @@ double bf16_peak([[maybe_unused]] cpu::ThreadPool& pool, [[maybe_unused]] cpu::I
   if (isa == cpu::Isa::avx512 && cpu::features().avx512_bf16) return peak(pool, bf16_avx512, 64);
 #endif
   return 0;
+}
+
+double barrier_round(cpu::ThreadPool& pool) {
+  constexpr int rounds = 20'000;
+  double best = 1;
+  for (int repeat = 0; repeat < 5; ++repeat) {
+    const double start = now();
+    pool.run([&](int) {
+      for (int i = 0; i < rounds; ++i) pool.barrier();
+    });
+    best = std::min(best, (now() - start) / rounds);
+  }
+  return best;
+}
+
+LimitsProbe::LimitsProbe(cpu::ThreadPool& pool, cpu::Isa isa, std::size_t bytes) : pool_(&pool), isa_(isa), memory_(bytes) {
+  detail::prefer_huge_pages(memory_.data(), bytes);
+  pool.for_ranges(
+      static_cast<std::int64_t>(bytes),
+      [&](std::int64_t begin, std::int64_t end) { std::memset(memory_.data() + begin, 1, static_cast<std::size_t>(end - begin)); }, 4096);
+}
+
+double LimitsProbe::read(int passes) const {
+  double best = 0;
+  for (int pass = 0; pass < passes; ++pass) best = std::max(best, read_bandwidth(*pool_, memory_.data(), memory_.size_bytes()));
+  return best;
+}
+
+Limits LimitsProbe::measure() const {
+  return {.read = read(3), .fma = fma_peak(*pool_, isa_), .int8 = int8_peak(*pool_, isa_), .bf16 = bf16_peak(*pool_, isa_)};
 }
 
 }  // namespace vernier::bench

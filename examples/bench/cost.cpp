@@ -1,0 +1,71 @@
+// See cost.hpp.
+#include "bench/cost.hpp"
+
+#include <algorithm>
+
+namespace vernier::bench {
+namespace {
+
+/// y = x * W^T for `tokens` tokens: the weights are read once for all of them.
+void add_matrix(Cost& cost, const PackedMatrix& w, model::Activations activations, int tokens) {
+  if (tokens == 0) return;
+  const double operations = 2.0 * w.n() * w.k() * tokens;
+  cost.bytes += static_cast<double>(w.bytes());
+  switch (model::multiply_for(w.format().precision, activations)) {
+    case cpu::Multiply::f32: cost.f32 += operations; break;
+    case cpu::Multiply::bf16: cost.bf16 += operations; break;
+    case cpu::Multiply::i8: cost.int8 += operations; break;
+  }
+}
+
+/// Pairs of a token of the chunk and a position that it sees.
+double pairs(const KvChunk& chunk, int window) {
+  double sum = 0;
+  for (int position = chunk.first; position < chunk.first + chunk.count; ++position)
+    sum += window > 0 ? std::min(position + 1, window) : position + 1;
+  return sum;
+}
+
+}  // namespace
+
+Cost& Cost::operator+=(const Cost& other) {
+  bytes += other.bytes;
+  f32 += other.f32;
+  bf16 += other.bf16;
+  int8 += other.int8;
+  return *this;
+}
+
+Cost forward_cost(const model::Weights& weights, model::Activations activations, const KvCache& cache, std::span<const KvChunk> batch,
+                  int outputs) {
+  const model::ModelConfig& config = weights.config;
+  const double token_bytes = static_cast<double>(cache.layout().run_bytes()) * config.kv_heads / cache.config().page_tokens;
+  int tokens = 0;
+  for (const KvChunk& chunk : batch) tokens += chunk.count;
+
+  Cost cost;
+  cost.bytes += static_cast<double>(weights.embedding->bytes()) / config.vocab * tokens;
+  for (int index = 0; index < config.layers; ++index) {
+    const model::LayerWeights& layer = weights.layers[static_cast<std::size_t>(index)];
+    for (const model::Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down})
+      add_matrix(cost, *linear->weight, activations, tokens);
+    const int window = config.window(index);
+    for (const KvChunk& chunk : batch) {
+      const int seen = chunk.first + chunk.count, kept = window > 0 ? std::min(seen, window + chunk.count - 1) : seen;
+      cost.bytes += token_bytes * (kept + chunk.count);  // read all, write the new
+      cost.f32 += 4.0 * config.q_width() * pairs(chunk, window);
+    }
+  }
+  add_matrix(cost, *weights.head.weight, activations, outputs);
+  return cost;
+}
+
+Bound bound(const Cost& cost, const Limits& limits) {
+  const auto seconds = [&](double operations, double peak) {
+    const double best = peak > 0 ? peak : limits.fma;  // without the instruction, floats do its work
+    return best > 0 ? operations / best : 0;           // scalar machines have no peak loop
+  };
+  return {cost.bytes / limits.read, seconds(cost.f32, limits.fma) + seconds(cost.bf16, limits.bf16) + seconds(cost.int8, limits.int8)};
+}
+
+}  // namespace vernier::bench

@@ -1,0 +1,37 @@
+// What a forward has to do at least: bytes to read and operations to compute. Counted from the model, not measured; divided by the
+// machine's limits it gives the time that no implementation of this model in these formats can beat.
+#pragma once
+
+#include <span>
+
+#include "common/limits.hpp"
+#include "common/model/cpu_backend.hpp"
+#include "common/model/weights.hpp"
+#include "vernier/kv/cache.hpp"
+
+namespace vernier::bench {
+
+/// A multiply-add is two operations.
+struct Cost {
+  double bytes = 0;                    // codes and scales of weights, keys and values; activations stay in the caches
+  double f32 = 0, bf16 = 0, int8 = 0;  // operations, by the instructions that do them
+
+  double operations() const { return f32 + bf16 + int8; }
+  Cost& operator+=(const Cost& other);
+};
+
+/// One forward of a batch of chunks, of which `outputs` tokens get logits. Attention counts as f32.
+Cost forward_cost(const model::Weights& weights, model::Activations activations, const KvCache& cache, std::span<const KvChunk> batch,
+                  int outputs);
+
+/// The shortest time, and what bounds it.
+struct Bound {
+  double memory_seconds = 0, arithmetic_seconds = 0;
+
+  bool memory() const { return memory_seconds >= arithmetic_seconds; }
+  double seconds() const { return memory() ? memory_seconds : arithmetic_seconds; }
+};
+
+Bound bound(const Cost& cost, const Limits& limits);
+
+}  // namespace vernier::bench

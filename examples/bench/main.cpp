@@ -1,0 +1,82 @@
+// vernier-bench: how fast a model runs here, and how near that is to what the machine allows. Flags, tables and field names are those of
+// llama-bench. Costs are counted in cost.hpp, the limits measured in bench/common/limits.hpp.
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "bench/options.hpp"
+#include "bench/report.hpp"
+#include "bench/runner.hpp"
+#include "common/io/checkpoint.hpp"
+#include "common/model/formats.hpp"
+
+namespace vernier::bench {
+namespace {
+
+struct Loaded {
+  std::shared_ptr<const model::Weights> weights;
+  Subject subject;
+};
+
+Loaded load(const io::Checkpoint& checkpoint, const std::string& weights, bool plan) {
+  const auto start = std::chrono::steady_clock::now();
+  const model::FormatOf formats =
+      plan ? model::plan_formats(weights, checkpoint.config()) : model::uniform_formats(*parse_precision(weights));
+  cpu::ThreadPool pool(std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
+  auto loaded = std::make_shared<const model::Weights>(model::WeightLoader(checkpoint, pool).load(formats));
+  Subject subject{.file = checkpoint.path(), .type = {}, .weights = plan ? std::filesystem::path(weights).filename().string() : weights};
+  subject.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  for (const io::StoredTensor& tensor : checkpoint.tensors())
+    subject.parameters += static_cast<std::size_t>(tensor.rows) * static_cast<std::size_t>(tensor.cols);
+  subject.bytes = loaded->bytes_per_token() + (loaded->embedding == loaded->head.weight ? 0 : loaded->embedding->bytes());
+  subject.type = concat(checkpoint.config().architecture, ' ', std::filesystem::path(checkpoint.path()).filename().string());
+  return {std::move(loaded), std::move(subject)};
+}
+
+void measure(const Options& o, Loaded& loaded, Report& report) {
+  for (int threads : o.threads) {
+    cpu::ThreadPool pool(threads);
+    const LimitsProbe probe(pool, cpu::selected_isa());
+    Runner runner(loaded.weights, pool, probe, o);
+    loaded.subject.threads = threads;
+    for (Precision kv : o.kv)
+      for (int depth : o.depths)
+        for (int sequences : o.sequences)
+          for (const Phase& phase : o.phases) {
+            if (phase.n_gen == 0 && sequences != o.sequences.front()) continue;  // prompts are run one by one
+            report.add(loaded.subject,
+                       runner.run({.phase = phase, .depth = depth, .sequences = phase.n_gen == 0 ? 1 : sequences, .kv = kv}));
+          }
+  }
+}
+
+void run(const Options& o) {
+  Report report(o);
+  for (const std::string& path : o.models) {
+    const io::Checkpoint checkpoint = io::open_checkpoint(path);
+    for (std::size_t i = 0; i < o.weights.size(); ++i) {
+      Loaded loaded = load(checkpoint, o.weights[i], i >= o.weights.size() - o.plans);
+      measure(o, loaded, report);
+    }
+  }
+  report.finish();
+}
+
+}  // namespace
+}  // namespace vernier::bench
+
+int main(int argc, char** argv) {
+  CLI::App app("Measures a model's speed beside the machine's limits. Lists are comma separated; 1-16*2 is 1,2,4,8,16 and 1-9+4 is 1,5,9.");
+  try {
+    vernier::bench::run(vernier::bench::parse(argc, argv, app));
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "vernier-bench: %s\n", error.what());
+    return 1;
+  }
+}

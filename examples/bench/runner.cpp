@@ -1,0 +1,113 @@
+// See runner.hpp. As in llama-bench, tokens are random and nothing is sampled, and only the last token of a prompt gets logits.
+#include "bench/runner.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+#include <utility>
+
+#include "vernier/kv/append.hpp"
+
+namespace vernier::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// The forward's speed does not depend on what the cached keys are, so noise stands for a prompt that would take minutes to run.
+void fill(cpu::ThreadPool& pool, KvCache& cache, KvSequence& sequence, int tokens, std::uint32_t& random) {
+  const int columns = cache.geometry().kv_heads * cache.geometry().head_dim, step = 512;
+  std::vector<float> noise(static_cast<std::size_t>(columns) * step);
+  for (float& x : noise) {
+    random = random * 1664525u + 1013904223u;
+    x = static_cast<float>(static_cast<std::int32_t>(random)) * 0x1p-31f;
+  }
+  for (int done = 0; done < tokens; done += step) {
+    const int count = std::min(step, tokens - done);
+    expect(sequence.extend(count), "vernier-bench", "the KV cache is full at ", sequence.tokens(), " tokens");
+    const KvChunk chunk = sequence.last(count);
+    const MatrixView<const float> rows(noise.data(), count, columns);
+    for (int layer = 0; layer < cache.geometry().layers; ++layer) append(pool, cache, layer, {&chunk, 1}, rows, rows, {});
+  }
+}
+
+}  // namespace
+
+/// The sequences of a test and what the next forward does with them.
+struct Runner::Batch {
+  KvCache cache;
+  std::vector<KvSequence> sequences;
+  std::vector<KvChunk> chunks;
+  std::vector<int> ids, outputs;
+
+  Batch(const KvConfig& config, const KvGeometry& geometry) : cache(config, geometry) {}
+
+  void add(KvSequence& sequence, int count) {
+    expect(sequence.extend(count), "vernier-bench", "the KV cache is full at ", sequence.tokens(), " tokens");
+    chunks.push_back(sequence.last(count));
+  }
+};
+
+Runner::Runner(std::shared_ptr<const model::Weights> weights, cpu::ThreadPool& pool, const LimitsProbe& probe, const Options& options)
+    : weights_(std::move(weights)),
+      pool_(&pool),
+      probe_(&probe),
+      options_(&options),
+      llama_(weights_, model::CpuBackend(pool, options.activations)) {}
+
+/// Random tokens for the chunks; logits for the last token of the last `outputs` of them.
+void Runner::forward(Batch& batch, int outputs) {
+  const int tokens = std::accumulate(batch.chunks.begin(), batch.chunks.end(), 0, [](int sum, const KvChunk& c) { return sum + c.count; });
+  const int vocab = llama_.config().vocab;
+  batch.ids.resize(static_cast<std::size_t>(tokens));
+  for (int& id : batch.ids) {
+    random_ = random_ * 1664525u + 1013904223u;
+    id = static_cast<int>((random_ >> 8) % static_cast<std::uint32_t>(vocab));
+  }
+  batch.outputs.resize(static_cast<std::size_t>(outputs));
+  std::iota(batch.outputs.begin(), batch.outputs.end(), tokens - outputs);
+  logits_.resize(static_cast<std::size_t>(outputs) * static_cast<std::size_t>(vocab));
+  llama_.forward(batch.cache, batch.chunks, batch.ids, batch.outputs, {logits_.data(), outputs, vocab});
+}
+
+/// One repetition, and what it costs. Leaves the caches at the depth of the test.
+Cost Runner::once(const Test& test, Batch& batch, int n_prompt, int n_gen) {
+  Cost cost;
+  const auto run = [&](int outputs) {
+    cost += forward_cost(*weights_, options_->activations, batch.cache, batch.chunks, outputs);
+    forward(batch, outputs);
+    batch.chunks.clear();
+  };
+  for (KvSequence& sequence : batch.sequences)
+    for (int left = n_prompt; left > 0;) {
+      const int count = std::min(left, options_->batch);
+      batch.add(sequence, count);
+      left -= count;
+      run(left == 0 ? 1 : 0);
+    }
+  for (int i = 0; i < n_gen; ++i) {
+    for (KvSequence& sequence : batch.sequences) batch.add(sequence, 1);
+    run(test.sequences);
+  }
+  for (KvSequence& sequence : batch.sequences) sequence.truncate(test.depth);
+  return cost;
+}
+
+Result Runner::run(const Test& test) {
+  const KvConfig kv{.precision = test.kv};
+  const int pages = (test.depth + test.phase.n_prompt + test.phase.n_gen) / kv.page_tokens + 1;
+  Batch batch(kv, llama_.kv_geometry(pages * test.sequences));
+  for (int i = 0; i < test.sequences; ++i) fill(*pool_, batch.cache, batch.sequences.emplace_back(batch.cache), test.depth, random_);
+  if (options_->warmup) once(test, batch, test.phase.n_prompt, std::min(test.phase.n_gen, 2));
+
+  Result result{.test = test, .cost = {}, .samples = {}};
+  for (int i = 0; i < options_->repetitions; ++i) {
+    Sample sample{.seconds = 0, .limits = probe_->measure()};
+    const auto start = Clock::now();
+    result.cost = once(test, batch, test.phase.n_prompt, test.phase.n_gen);
+    sample.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    result.samples.push_back(sample);
+  }
+  return result;
+}
+
+}  // namespace vernier::bench
