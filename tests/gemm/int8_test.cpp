@@ -18,7 +18,7 @@ const std::vector<WeightFormat> formats{{Precision::i8, Scaling::row, 0},
 struct Rounded {
   std::vector<double> x, half_step;
   Rounded(const GemmCase& c, cpu::ActivationScaling scaling) : x(c.x.size()), half_step(c.x.size()) {
-    const int span = scaling == cpu::ActivationScaling::token ? c.k : cpu::activation_group;
+    const int span = scaling == cpu::ActivationScaling::token ? c.k : cpu::activation_group(c.w.format().precision);
     for (int t = 0; t < c.m; ++t)
       for (int begin = 0; begin < c.k; begin += span) {
         float absmax = 0;
@@ -64,7 +64,7 @@ void expect_matches(cpu::ThreadPool& pool, const GemmCase& c, cpu::ActivationSca
       Worst exact, implied;
       for (std::size_t i = 0; i < y.size(); ++i) {
         // The integer sums are exact: only their scaling and the sum over groups of 32 round.
-        const double rounding = chain_bound(c.k / cpu::activation_group + 4, size[i]);
+        const double rounding = chain_bound(c.k / cpu::activation_group(c.w.format().precision) + 4, size[i]);
         exact.add(i, want[i], static_cast<double>(y[i]), rounding);
         implied.add(i, c.want[i], static_cast<double>(y[i]), bound[i] + rounding);
       }

@@ -189,7 +189,7 @@ template <Precision P, int Width, int... J>
 }
 
 /// Rows First to First + 15 of one tile in int8. maddubs would saturate, so bytes are widened and multiplied as 16-bit pairs: exact.
-template <Precision P, int Width, int First>
+template <Precision P, int Group, int Width, int First>
 inline void int8_half(const Tile& tile) {
   constexpr int pack = CpuPanel::pack(P), lane_bytes = pack * bits(P) / 8;
   const auto* x = static_cast<const std::int8_t*>(tile.x);
@@ -199,10 +199,10 @@ inline void int8_half(const Tile& tile) {
     const int end = std::min(tile.k, begin + tile.scale_group);
     Sums<Width, 2, First> sums;
     sums.zero(indices<2 * Width>);
-    for (int k0 = begin; k0 < end; k0 += activation_group, x_scales += Width) {
+    for (int k0 = begin; k0 < end; k0 += Group, x_scales += Width) {
       Dots<Width> dots;
       dots.zero(indices<Width>);
-      for (int k = k0; k < std::min(end, k0 + activation_group); k += pack, codes += 32 * lane_bytes, x += pack * Width)
+      for (int k = k0; k < std::min(end, k0 + Group); k += pack, codes += 32 * lane_bytes, x += pack * Width)
         add_step<P>(dots, codes, x, indices<pack / 4>);
       dots.add_to(sums, x_scales, indices<Width>);
     }
@@ -211,10 +211,10 @@ inline void int8_half(const Tile& tile) {
 }
 
 /// One tile in int8, half a panel at a time: sums in int32 and in float for 32 rows would not fit the registers.
-template <Precision P, int Width>
+template <Precision P, int Group, int Width>
 inline void int8_tile(const Tile& tile) {
-  int8_half<P, Width, 0>(tile);
-  int8_half<P, Width, 16>(tile);
+  int8_half<P, Group, Width, 0>(tile);
+  int8_half<P, Group, Width, 16>(tile);
 }
 
 template <Precision P, int... I>

@@ -1,5 +1,5 @@
-// AVX-512 micro-kernels (F, BW, VL, DQ, VNNI; the bf16 one also BF16). A panel of 32 rows is two vectors of sums per token, which stay in
-// registers from the first column to the last. Weights are decoded in registers, once per tile.
+// AVX-512 micro-kernels in float and bf16 (F, BW, VL, DQ, VNNI; the bf16 one also BF16). A panel of 32 rows is two vectors of sums per
+// token, which stay in registers from the first column to the last. Weights are decoded in registers, once per tile.
 #pragma once
 
 #if defined(__x86_64__)
@@ -109,22 +109,26 @@ struct Sums {
     sum[1] = _mm512_fmadd_ps(x, w.high, sum[1]);
   }
 
-  /// y(t, :) += sums * (scale * unit) for scale group `group`; the first group overwrites.
-  template <int... T>
-  [[gnu::always_inline]] void store(const Tile& tile, int group, Indices<T...>) const {
-    __m512 low = _mm512_set1_ps(tile.unit), high = low;
-    if (tile.scales != nullptr) {
-      const float* scales = tile.scales + static_cast<std::ptrdiff_t>(group) * 32;
-      low = _mm512_mul_ps(low, _mm512_loadu_ps(scales));
-      high = _mm512_mul_ps(high, _mm512_loadu_ps(scales + 16));
-    }
-    (store_row(tile.y + T * 32, group == 0, _mm512_mul_ps(of[T][0], low), of[T][0], low), ...);
-    (store_row(tile.y + T * 32 + 16, group == 0, _mm512_mul_ps(of[T][1], high), of[T][1], high), ...);
-  }
-  [[gnu::always_inline]] static void store_row(float* y, bool first, __m512 product, __m512 sum, __m512 scale) {
-    _mm512_storeu_ps(y, first ? product : _mm512_fmadd_ps(sum, scale, _mm512_loadu_ps(y)));
-  }
+  [[gnu::always_inline]] __m512 get(int t, int v) const { return of[t][v]; }
+  [[gnu::always_inline]] void set(int t, int v, __m512 value) { of[t][v] = value; }
 };
+
+[[gnu::always_inline]] inline void store_row(float* y, bool first, __m512 sum, __m512 scale) {
+  _mm512_storeu_ps(y, first ? _mm512_mul_ps(sum, scale) : _mm512_fmadd_ps(sum, scale, _mm512_loadu_ps(y)));
+}
+
+/// y(t, :) += sums * (scale * unit) for scale group `group`; the first group overwrites. Without scales: sums * unit.
+template <int Width, class S, int... T>
+[[gnu::always_inline]] inline void store_sums(const Tile& tile, const S& sums, const float* scales, int group, Indices<T...>) {
+  __m512 low = _mm512_set1_ps(tile.unit), high = low;
+  if (scales != nullptr) {
+    scales += static_cast<std::ptrdiff_t>(group) * 32;
+    low = _mm512_mul_ps(low, _mm512_loadu_ps(scales));
+    high = _mm512_mul_ps(high, _mm512_loadu_ps(scales + 16));
+  }
+  (store_row(tile.y + T * 32, group == 0, sums.get(T, 0), low), ...);
+  (store_row(tile.y + T * 32 + 16, group == 0, sums.get(T, 1), high), ...);
+}
 
 /// The columns of one step.
 template <Precision P, int Width, int... J>
@@ -143,24 +147,7 @@ inline void float_tile(const Tile& tile) {
     Sums<Width> sums;
     sums.zero(indices<Width>);
     for (int k = begin; k < end; k += pack, codes += step_bytes, x += pack * Width) add_step<P>(sums, codes, x, indices<pack>);
-    sums.store(tile, group, indices<Width>);
-  }
-}
-
-/// Four columns of 32 rows as unsigned bytes, code + 128: quad J of the step at `codes`.
-template <Precision P, int J>
-[[gnu::always_inline]] inline Lanes offset_codes(const std::uint8_t* codes) {
-  const auto [low, high] = load_lanes(codes);
-  if constexpr (P == Precision::i8) {
-    const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
-    return {_mm512_xor_si512(low, flip), _mm512_xor_si512(high, flip)};
-  } else {
-    static_assert(P == Precision::nf4, "vernier::cpu::avx512::offset_codes: no integer codes for this precision; add them here");
-    const __m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(nf4_offset_integers.data())));
-    const __m512i nibble = _mm512_set1_epi8(0x0f);
-    const __m512i low_index = J == 0 ? low : _mm512_srli_epi16(low, 4), high_index = J == 0 ? high : _mm512_srli_epi16(high, 4);
-    return {_mm512_shuffle_epi8(table, _mm512_and_si512(low_index, nibble)),
-            _mm512_shuffle_epi8(table, _mm512_and_si512(high_index, nibble))};
+    store_sums<Width>(tile, sums, tile.scales, group, indices<Width>);
   }
 }
 
@@ -169,61 +156,6 @@ template <Precision P, int J>
   std::int32_t word;
   __builtin_memcpy(&word, from, 4);
   return _mm512_set1_epi32(word);
-}
-
-/// Integer sums of Width tokens by 32 rows over one activation group.
-template <int Width>
-struct Dots {
-  __m512i of[Width][2];
-
-  template <int... T>
-  [[gnu::always_inline]] void start(const std::int32_t* offsets, Indices<T...>) {
-    ((of[T][0] = of[T][1] = _mm512_set1_epi32(offsets[T])), ...);
-  }
-
-  /// += the four products of each row for every token; x holds four codes of each.
-  template <int... T>
-  [[gnu::always_inline]] void add(const Lanes& w, const std::int8_t* x, Indices<T...>) {
-    (add_product(of[T], w, broadcast_word(x + 4 * T)), ...);
-  }
-  [[gnu::always_inline]] static void add_product(__m512i (&dot)[2], const Lanes& w, __m512i x) {
-    dot[0] = _mm512_dpbusd_epi32(dot[0], w.low, x);
-    dot[1] = _mm512_dpbusd_epi32(dot[1], w.high, x);
-  }
-
-  template <int... T>
-  [[gnu::always_inline]] void add_to(Sums<Width>& sums, const float* x_scales, Indices<T...>) const {
-    (Sums<Width>::add_product(sums.of[T], {_mm512_cvtepi32_ps(of[T][0]), _mm512_cvtepi32_ps(of[T][1])}, _mm512_set1_ps(x_scales[T])), ...);
-  }
-};
-
-/// The columns of one step, four at a time.
-template <Precision P, int Width, int... J>
-[[gnu::always_inline]] inline void add_step(Dots<Width>& dots, const std::uint8_t* codes, const std::int8_t* x, Indices<J...>) {
-  (dots.add(offset_codes<P, J>(codes), x + J * Width * 4, indices<Width>), ...);
-}
-
-/// One tile in int8. Weights enter vpdpbusd unsigned, as code + 128; what that adds is in the offsets from which the sums start.
-template <Precision P, int Width>
-inline void int8_tile(const Tile& tile) {
-  constexpr int pack = CpuPanel::pack(P), step_bytes = 32 * pack * bits(P) / 8;
-  const auto* x = static_cast<const std::int8_t*>(tile.x);
-  const std::uint8_t* codes = tile.codes;
-  const float* x_scales = tile.x_scales;
-  const std::int32_t* offsets = tile.x_offsets;
-  for (int begin = 0, group = 0; begin < tile.k; begin += tile.scale_group, ++group) {
-    const int end = std::min(tile.k, begin + tile.scale_group);
-    Sums<Width> sums;
-    sums.zero(indices<Width>);
-    for (int k0 = begin; k0 < end; k0 += activation_group, x_scales += Width, offsets += Width) {
-      Dots<Width> dots;
-      dots.start(offsets, indices<Width>);
-      for (int k = k0; k < std::min(end, k0 + activation_group); k += pack, codes += step_bytes, x += pack * Width)
-        add_step<P>(dots, codes, x, indices<pack / 4>);
-      dots.add_to(sums, x_scales, indices<Width>);
-    }
-    sums.store(tile, group, indices<Width>);
-  }
 }
 
 /// += two columns of bf16 products for every token. vdpbf16ps rounds and flushes subnormals in its own way.
@@ -242,7 +174,7 @@ inline void bf16_tile(const Tile& tile) {
   Sums<Width> sums;
   sums.zero(indices<Width>);
   for (int k = 0; k < tile.k; k += 2, codes += 128, x += 4 * Width) add_bf16(sums, load_lanes(codes), x, indices<Width>);
-  sums.store(tile, 0, indices<Width>);
+  store_sums<Width>(tile, sums, tile.scales, 0, indices<Width>);
 }
 
 template <Precision P, int... J>

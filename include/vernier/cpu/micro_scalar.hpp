@@ -93,22 +93,22 @@ inline int integer_code(const std::uint8_t* lane, int j) {
   return nf4_integers[(lane[j % 4] >> (j < 4 ? 0 : 4)) & 15];
 }
 
-/// One tile in int8: exact sums per 32 columns, scaled and added in float.
+/// One tile in int8: exact sums per activation group, scaled and added in float.
 template <Precision P>
 inline void int8_tile(const Tile& tile) {
-  constexpr int pack = CpuPanel::pack(P), rows = CpuPanel::rows, lane_bytes = pack * bits(P) / 8;
+  constexpr int pack = CpuPanel::pack(P), rows = CpuPanel::rows, lane_bytes = pack * bits(P) / 8, group = activation_group(P);
   const int width = tile.width;
   float sums[max_tile_width * rows];
   std::fill_n(tile.y, width * rows, 0.0f);
   for (int begin = 0; begin < tile.k; begin += tile.scale_group) {
     const int end = std::min(tile.k, begin + tile.scale_group);
     std::fill_n(sums, width * rows, 0.0f);
-    for (int k0 = begin; k0 < end; k0 += activation_group) {
-      const float* x_scales = tile.x_scales + static_cast<std::ptrdiff_t>(k0 / activation_group) * width;
+    for (int k0 = begin; k0 < end; k0 += group) {
+      const float* x_scales = tile.x_scales + static_cast<std::ptrdiff_t>(k0 / group) * width;
       for (int t = 0; t < width; ++t)
         for (int row = 0; row < rows; ++row) {
           int sum = 0;
-          for (int k = k0; k < std::min(end, k0 + activation_group); ++k) {
+          for (int k = k0; k < std::min(end, k0 + group); ++k) {
             const std::uint8_t* lane = tile.codes + (static_cast<std::ptrdiff_t>(k / pack) * rows + row) * lane_bytes;
             const auto* x = static_cast<const std::int8_t*>(tile.x) + (static_cast<std::ptrdiff_t>(k / 4) * width + t) * 4;
             sum += integer_code<P>(lane, k % pack) * x[k % 4];

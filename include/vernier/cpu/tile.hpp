@@ -11,8 +11,9 @@
 
 namespace vernier::cpu {
 
-/// Columns of K that share one activation scale when activations are int8. A power of two; scale groups of weights are multiples of it.
-inline constexpr int activation_group = 32;
+/// Columns of K that share one activation scale when activations are int8, for weights of precision p. Scale groups of weights are
+/// multiples of it. nf4 rounds far more than its activations do, so that they may share a scale as wide as its own.
+constexpr int activation_group(Precision p) { return p == Precision::nf4 ? 64 : 32; }
 
 inline constexpr int max_tile_width = 16;
 
@@ -27,8 +28,8 @@ struct Tile {
   int scale_group = 0;                      // columns per scale, a multiple of the pack; k when a row has one scale
   int k = 0;                                // columns, padded to a multiple of the pack
   const void* x = nullptr;                  // activations
-  const float* x_scales = nullptr;          // int8: [k / 32][width]
-  const std::int32_t* x_offsets = nullptr;  // int8: [k / 32][width], -128 times the sum of the group's codes
+  const float* x_scales = nullptr;          // int8: [k / activation group][width]
+  const std::int32_t* x_offsets = nullptr;  // int8: [k / activation group][width], -128 times the sum of the group's codes
   float unit = 1;                           // what a decoded weight of 1 stands for; multiplies the scales
   float* y = nullptr;                       // out: (width, 32)
 };

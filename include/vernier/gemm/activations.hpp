@@ -10,7 +10,7 @@
 
 #include "vernier/core/math.hpp"
 #include "vernier/core/matrix_view.hpp"
-#include "vernier/cpu/quantize_groups.hpp"
+#include "vernier/cpu/quantize_spans.hpp"
 #include "vernier/cpu/tile.hpp"
 #include "vernier/gemm/config.hpp"
 #include "vernier/types/bf16.hpp"
@@ -27,14 +27,16 @@ inline float to_float(float x) { return x; }
 inline float to_float(bf16 x) { return x.decode(); }
 inline float to_float(f16 x) { return x.decode(); }
 
-/// Which activations share an int8 scale: 32 columns of a token, or the whole token (cheaper hardware, ten times the error).
+/// Which activations share an int8 scale: activation_group() columns of a token, or the whole token (cheaper hardware, ten times the
+/// error).
 enum class ActivationScaling : unsigned char { group, token };
 
 /// m tokens cut into tiles of `tile_m`, the last one widened to a width that has a kernel. Says where each tile begins.
 struct TokenTiles {
   int m = 0;
   int tile_m = 1;
-  int padded_k = 0;  // multiple of activation_group
+  int padded_k = 0;             // multiple of the group
+  int group = activation_span;  // columns that share a scale
 
   int count() const { return (m + tile_m - 1) / tile_m; }
   int first(int tile) const { return tile * tile_m; }
@@ -49,7 +51,7 @@ struct TokenTiles {
   int padded_m() const { return m == 0 ? 0 : first(count() - 1) + width(count() - 1); }
   /// Where the tile starts, in elements of (tokens, padded_k) and of (tokens, groups).
   std::size_t offset(int tile) const { return static_cast<std::size_t>(first(tile)) * static_cast<std::size_t>(padded_k); }
-  int groups() const { return padded_k / activation_group; }
+  int groups() const { return padded_k / group; }
   std::size_t group_offset(int tile) const { return static_cast<std::size_t>(first(tile)) * static_cast<std::size_t>(groups()); }
 };
 
@@ -63,15 +65,15 @@ void pack_f32(const T* x, int k, int padded_k, int width, bool round_bf16, float
   for (int i = k; i < padded_k; ++i) out[static_cast<std::ptrdiff_t>(i) * width] = 0.0f;
 }
 
-/// activation_group columns of one token as floats, zeros beyond `count`; those of a whole group of floats are read where they lie.
+/// activation_span columns of one token as floats, zeros beyond `count`; those of a whole span of floats are read where they lie.
 template <Activation T>
-const float* load_group(const T* x, int count, float (&out)[activation_group]) {
+const float* load_span(const T* x, int count, float (&out)[activation_span]) {
   if constexpr (std::is_same_v<T, float>)
-    if (count >= activation_group) return x;
-  if (count >= activation_group) {
-    for (int i = 0; i < activation_group; ++i) out[i] = to_float(x[i]);
+    if (count >= activation_span) return x;
+  if (count >= activation_span) {
+    for (int i = 0; i < activation_span; ++i) out[i] = to_float(x[i]);
   } else {
-    for (int i = 0; i < activation_group; ++i) out[i] = i < count ? to_float(x[i]) : 0.0f;
+    for (int i = 0; i < activation_span; ++i) out[i] = i < count ? to_float(x[i]) : 0.0f;
   }
   return out;
 }
@@ -79,45 +81,57 @@ const float* load_group(const T* x, int count, float (&out)[activation_group]) {
 /// The same in bf16, pairs of columns side by side.
 template <Activation T>
 void pack_bf16(const T* x, int k, int padded_k, int width, bf16* out) {
-  float buffer[activation_group];
-  bf16 codes[activation_group];
-  for (int begin = 0; begin < padded_k; begin += activation_group) {
-    const float* group = load_group(x + std::min(begin, k), k - begin, buffer);
-    for (int i = 0; i < activation_group; ++i) codes[i] = bf16::encode(group[i]);
-    for (int pair = 0; pair < activation_group / 2; ++pair)
+  float buffer[activation_span];
+  bf16 codes[activation_span];
+  for (int begin = 0; begin < padded_k; begin += activation_span) {
+    const float* span = load_span(x + std::min(begin, k), k - begin, buffer);
+    for (int i = 0; i < activation_span; ++i) codes[i] = bf16::encode(span[i]);
+    for (int pair = 0; pair < activation_span / 2; ++pair)
       std::memcpy(out + static_cast<std::ptrdiff_t>(begin / 2 + pair) * width * 2, codes + 2 * pair, 4);
   }
 }
 
 /// Where the int8 form of a token goes, and how it is made.
 struct Int8Target {
-  GroupQuantizer quantizer;
+  SpanQuantizer quantizer;
   ActivationScaling scaling = ActivationScaling::group;
+  int group = activation_span;      // columns that share a scale
   int width = 1;                    // quads, scales and offsets of a token lie this far apart
   std::int8_t* codes = nullptr;     // the token's first quad
   float* scales = nullptr;          // its first scale
   std::int32_t* offsets = nullptr;  // its first offset
 };
 
-/// The same in int8, quads side by side: scale = absmax / 127 of each group of 32 columns or of the token. A group that holds NaN or
+/// The bits of the largest magnitude in columns [begin, end) of a token of k columns.
+template <Activation T>
+std::int32_t largest_bits(const SpanQuantizer& quantizer, const T* x, int k, int begin, int end) {
+  float buffer[activation_span];
+  std::int32_t largest = 0;
+  for (int i = begin; i < std::min(end, k); i += activation_span)
+    largest = std::max(largest, quantizer.largest(load_span(x + i, k - i, buffer)));
+  return largest;
+}
+
+/// The same in int8, quads side by side: scale = absmax / 127 of each group of columns or of the token. A group that holds NaN or
 /// infinity gets the scale NaN, and so does the token's result; one whose scale would be subnormal (absmax below 1.5e-36) becomes zeros.
 template <Activation T>
 void pack_int8(const T* x, int k, int padded_k, const Int8Target& to) {
   constexpr std::int32_t infinity = 0x7f800000;
-  float buffer[activation_group];
-  std::int32_t token_largest = 0;
-  if (to.scaling == ActivationScaling::token)
-    for (int i = 0; i < k; i += activation_group)
-      token_largest = std::max(token_largest, to.quantizer.largest(load_group(x + i, k - i, buffer)));
-  for (int i = 0; i < padded_k; i += activation_group) {
-    const float* group = load_group(x + std::min(i, k), k - i, buffer);
-    const std::int32_t largest = to.scaling == ActivationScaling::token ? token_largest : to.quantizer.largest(group);
+  float buffer[activation_span];
+  const bool per_token = to.scaling == ActivationScaling::token;
+  const std::int32_t of_token = per_token ? largest_bits(to.quantizer, x, k, 0, k) : 0;
+  for (int begin = 0; begin < padded_k; begin += to.group) {
+    const std::int32_t largest = per_token ? of_token : largest_bits(to.quantizer, x, k, begin, begin + to.group);
     const bool finite = largest < infinity;
     const float scale = bits_float(static_cast<std::uint32_t>(largest)) / 127.0f;
     const float inverse = finite && scale >= std::numeric_limits<float>::min() ? 1.0f / scale : 0.0f;
-    const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(i / activation_group) * to.width;
+    std::int32_t sum = 0;
+    for (int i = begin; i < begin + to.group; i += activation_span)
+      sum += to.quantizer.encode(load_span(x + std::min(i, k), k - i, buffer), inverse, to.width,
+                                 to.codes + static_cast<std::ptrdiff_t>(i) * to.width);
+    const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(begin / to.group) * to.width;
     to.scales[at] = finite ? scale : std::numeric_limits<float>::quiet_NaN();
-    to.offsets[at] = -128 * to.quantizer.encode(group, inverse, to.width, to.codes + static_cast<std::ptrdiff_t>(i) * to.width);
+    to.offsets[at] = -128 * sum;
   }
 }
 

@@ -12,7 +12,7 @@ namespace vernier::cpu {
 /// How weights and activations are multiplied.
 ///   f32   every weight decoded exactly, float multiply-adds. Any weight format.
 ///   bf16  activations rounded to bf16, products summed in float. bf16 weights only.
-///   i8    activations rounded to int8, exact int32 sums per 32 columns. i8 and nf4 weights; nf4 values are rounded to 1/127.
+///   i8    activations rounded to int8, exact int32 sums per activation group. i8 and nf4 weights; nf4 values are rounded to 1/127.
 enum class Multiply : unsigned char { f32, bf16, i8 };
 
 inline constexpr std::array all_multiplies{Multiply::f32, Multiply::bf16, Multiply::i8};
@@ -54,11 +54,11 @@ struct GemmConfig {
   bool decode_first = false;  // decode a panel into scratch once for all tokens, instead of in registers for each tile
 
   constexpr GemmKey key() const { return {isa, weight, multiply}; }
-  /// Vector registers of sums. int8 keeps int32 sums beside the float ones, and AVX2 then takes 16 rows at a time.
+  /// Vector registers of sums. AVX2 takes 16 rows at a time in int8 and keeps int32 sums beside the float ones; AVX-512 keeps the int32
+  /// sums, and the float ones where they fit.
   constexpr int accumulators() const {
-    const bool int8 = multiply == Multiply::i8;
-    const int vectors = isa == Isa::avx512 ? 2 : int8 ? 2 : 4;
-    return tile_m * vectors * (int8 ? 2 : 1);
+    if (isa == Isa::avx512) return tile_m * 2;
+    return tile_m * 4;
   }
   constexpr int registers() const { return isa == Isa::avx512 ? 32 : 16; }
   friend constexpr bool operator==(const GemmConfig&, const GemmConfig&) = default;

@@ -60,10 +60,10 @@ struct GemmJob {
       else if (multiply() == Multiply::bf16)
         pack_bf16(from, k, tiles.padded_k, width, reinterpret_cast<bf16*>(to) + tiles.offset(tile) + 2 * column);
       else
-        pack_int8(
-            from, k, tiles.padded_k,
-            {group_quantizer(kernels->config.isa), scaling, width, reinterpret_cast<std::int8_t*>(to) + tiles.offset(tile) + 4 * column,
-             workspace->scales.data() + groups, workspace->offsets.data() + groups});
+        pack_int8(from, k, tiles.padded_k,
+                  {span_quantizer(kernels->config.isa), scaling, tiles.group, width,
+                   reinterpret_cast<std::int8_t*>(to) + tiles.offset(tile) + 4 * column, workspace->scales.data() + groups,
+                   workspace->offsets.data() + groups});
     }
   }
 
@@ -127,7 +127,8 @@ GemmJob<T> prepare(ThreadPool& pool, MatrixView<const T> x, const PackedView& w,
   const Isa isa = lacks_bf16 ? Isa::avx2 : options.isa;
   const KernelSet* kernels = GemmRouter<Table>::route({isa, p, options.multiply}, x.rows);
   expect(kernels != nullptr, where, "the routing table has no rule for ", name(isa), ", ", name(p), ", ", name(options.multiply));
-  const TokenTiles tiles{x.rows, kernels->config.tile_m, round_up(w.k, activation_group)};
+  const int group = options.multiply == Multiply::i8 ? activation_group(p) : activation_span;
+  const TokenTiles tiles{x.rows, kernels->config.tile_m, round_up(w.k, group), group};
   workspace.reserve(tiles, pool.size(), options.multiply == Multiply::i8, kernels->decode != nullptr);
   return {x, w, tiles, kernels, &workspace, options.activation_scaling};
 }

@@ -7,6 +7,7 @@
 
 #include "vernier/cpu/micro_avx2.hpp"
 #include "vernier/cpu/micro_avx512.hpp"
+#include "vernier/cpu/micro_avx512_i8.hpp"
 #include "vernier/cpu/micro_scalar.hpp"
 #include "vernier/cpu/tile.hpp"
 #include "vernier/gemm/config.hpp"
@@ -35,6 +36,7 @@ namespace detail {
 template <GemmConfig C, int Width>
 constexpr TileKernel tile_kernel() {
   constexpr Precision decoded = C.multiply == Multiply::i8 ? Precision::i8 : Precision::f32, p = C.decode_first ? decoded : C.weight;
+  constexpr int group = activation_group(C.weight);
   if constexpr (Width > C.tile_m) {
     return nullptr;
   } else if constexpr (C.isa == Isa::scalar) {
@@ -45,7 +47,7 @@ constexpr TileKernel tile_kernel() {
 #if defined(__x86_64__)
   } else if constexpr (C.isa == Isa::avx2) {
     if constexpr (C.multiply == Multiply::i8)
-      return avx2::int8_tile<p, Width>;
+      return avx2::int8_tile<p, group, Width>;
     else
       return avx2::float_tile<p, Width>;
   } else if constexpr (C.isa == Isa::avx512) {

@@ -1,4 +1,4 @@
-// Rounding activations to int8, a group of 32 columns at a time: the only work of an int8 GEMM that grows with the activations alone.
+// Rounding activations to int8, 32 columns at a time: the only work of an int8 GEMM that grows with the activations alone.
 // All instruction sets give the same codes. Weights are quantised elsewhere, in quant/quantize.hpp.
 #pragma once
 
@@ -18,22 +18,25 @@
 
 namespace vernier::cpu {
 
-/// Quantises one group: x holds 32 floats. Writes the codes, four at a time, `width` quads apart; returns their sum.
-/// Codes are x / scale rounded to nearest even; callers pass the inverse, and 0 for a group whose codes shall be zero.
-using EncodeGroup = std::int32_t (*)(const float* x, float inverse, int width, std::int8_t* out);
-/// The bits of the largest magnitude of 32 floats; infinity and NaN compare above every number.
-using LargestOfGroup = std::int32_t (*)(const float* x);
+/// Columns that are converted at a time; activation groups are multiples of it.
+inline constexpr int activation_span = 32;
 
-struct GroupQuantizer {
-  LargestOfGroup largest = nullptr;
-  EncodeGroup encode = nullptr;
+/// Quantises one span: x holds 32 floats. Writes the codes, four at a time, `width` quads apart; returns their sum.
+/// Codes are x / scale rounded to nearest even; callers pass the inverse, and 0 for a span whose codes shall be zero.
+using EncodeSpan = std::int32_t (*)(const float* x, float inverse, int width, std::int8_t* out);
+/// The bits of the largest magnitude of 32 floats; infinity and NaN compare above every number.
+using LargestOfSpan = std::int32_t (*)(const float* x);
+
+struct SpanQuantizer {
+  LargestOfSpan largest = nullptr;
+  EncodeSpan encode = nullptr;
 };
 
 namespace detail {
 
-/// Copies the 32 codes of a group to their quads.
+/// Copies the 32 codes of a span to their quads.
 inline void spread_quads(const std::int8_t* codes, int width, std::int8_t* out) {
-  for (int quad = 0; quad < activation_group / 4; ++quad)
+  for (int quad = 0; quad < activation_span / 4; ++quad)
     std::memcpy(out + static_cast<std::ptrdiff_t>(quad) * width * 4, codes + 4 * quad, 4);
 }
 
@@ -41,16 +44,16 @@ inline void spread_quads(const std::int8_t* codes, int width, std::int8_t* out) 
 
 namespace scalar {
 
-inline std::int32_t largest_of_group(const float* x) {
+inline std::int32_t largest_of_span(const float* x) {
   std::int32_t largest = 0;
-  for (int i = 0; i < activation_group; ++i) largest = std::max(largest, static_cast<std::int32_t>(float_bits(x[i]) & 0x7fffffffu));
+  for (int i = 0; i < activation_span; ++i) largest = std::max(largest, static_cast<std::int32_t>(float_bits(x[i]) & 0x7fffffffu));
   return largest;
 }
 
-inline std::int32_t encode_group(const float* x, float inverse, int width, std::int8_t* out) {
-  std::int8_t codes[activation_group];
+inline std::int32_t encode_span(const float* x, float inverse, int width, std::int8_t* out) {
+  std::int8_t codes[activation_span];
   std::int32_t sum = 0;
-  for (int i = 0; i < activation_group; ++i) {
+  for (int i = 0; i < activation_span; ++i) {
     codes[i] = inverse == 0.0f ? std::int8_t{0} : i8::encode(x[i] * inverse).bits;
     sum += codes[i];
   }
@@ -66,18 +69,18 @@ inline std::int32_t encode_group(const float* x, float inverse, int width, std::
 VERNIER_TARGET_AVX512
 namespace vernier::cpu::avx512 {
 
-inline std::int32_t largest_of_group(const float* x) {
+inline std::int32_t largest_of_span(const float* x) {
   const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
   const __m512i low = _mm512_and_si512(_mm512_loadu_si512(x), magnitude), high = _mm512_and_si512(_mm512_loadu_si512(x + 16), magnitude);
   return _mm512_reduce_max_epi32(_mm512_max_epi32(low, high));
 }
 
-inline std::int32_t encode_group(const float* x, float inverse, int width, std::int8_t* out) {
+inline std::int32_t encode_span(const float* x, float inverse, int width, std::int8_t* out) {
   const __m512 factor = _mm512_set1_ps(inverse);
   const __mmask16 keep = inverse == 0.0f ? 0 : 0xffff;  // infinity times zero is not zero
   const __m512i low = _mm512_maskz_cvtps_epi32(keep, _mm512_mul_ps(_mm512_loadu_ps(x), factor));
   const __m512i high = _mm512_maskz_cvtps_epi32(keep, _mm512_mul_ps(_mm512_loadu_ps(x + 16), factor));
-  std::int8_t codes[activation_group];
+  std::int8_t codes[activation_span];
   _mm_storeu_si128(reinterpret_cast<__m128i*>(codes), _mm512_cvtsepi32_epi8(low));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + 16), _mm512_cvtsepi32_epi8(high));
   cpu::detail::spread_quads(codes, width, out);
@@ -98,9 +101,9 @@ inline __m128i halves(__m256i v, bool add) {
   return add ? _mm_add_epi32(four, swapped) : _mm_max_epi32(four, swapped);
 }
 
-inline std::int32_t largest_of_group(const float* x) {
+inline std::int32_t largest_of_span(const float* x) {
   __m256i largest = _mm256_setzero_si256();
-  for (int i = 0; i < activation_group; i += 8) {
+  for (int i = 0; i < activation_span; i += 8) {
     const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i));
     largest = _mm256_max_epi32(largest, _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff)));
   }
@@ -108,7 +111,7 @@ inline std::int32_t largest_of_group(const float* x) {
   return std::max(_mm_cvtsi128_si32(two), _mm_extract_epi32(two, 1));
 }
 
-inline std::int32_t encode_group(const float* x, float inverse, int width, std::int8_t* out) {
+inline std::int32_t encode_span(const float* x, float inverse, int width, std::int8_t* out) {
   const __m256 factor = _mm256_set1_ps(inverse);
   const __m256i keep = _mm256_set1_epi32(inverse == 0.0f ? 0 : -1);
   __m256i v[4], sum = _mm256_setzero_si256();
@@ -119,7 +122,7 @@ inline std::int32_t encode_group(const float* x, float inverse, int width, std::
   // Packing works within 128-bit halves; the permute puts quads of codes back in order.
   const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(v[0], v[1]), _mm256_packs_epi32(v[2], v[3]));
   const __m256i ordered = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-  std::int8_t codes[activation_group];
+  std::int8_t codes[activation_span];
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes), ordered);
   cpu::detail::spread_quads(codes, width, out);
   const __m128i two = halves(sum, true);
@@ -134,13 +137,13 @@ VERNIER_TARGET_END
 namespace vernier::cpu {
 
 /// The quantiser for an instruction set.
-inline GroupQuantizer group_quantizer(Isa isa) {
+inline SpanQuantizer span_quantizer(Isa isa) {
 #if defined(__x86_64__)
-  if (isa == Isa::avx512) return {avx512::largest_of_group, avx512::encode_group};
-  if (isa == Isa::avx2) return {avx2::largest_of_group, avx2::encode_group};
+  if (isa == Isa::avx512) return {avx512::largest_of_span, avx512::encode_span};
+  if (isa == Isa::avx2) return {avx2::largest_of_span, avx2::encode_span};
 #endif
   static_cast<void>(isa);
-  return {scalar::largest_of_group, scalar::encode_group};
+  return {scalar::largest_of_span, scalar::encode_span};
 }
 
 }  // namespace vernier::cpu
