@@ -4,8 +4,11 @@
 #include <time.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
+#include <thread>
+#include <vector>
 
 #include "vernier/core/macros.hpp"
 #include "vernier/kv/cache.hpp"
@@ -198,16 +201,26 @@ double bf16_peak([[maybe_unused]] cpu::ThreadPool& pool, [[maybe_unused]] cpu::I
   return 0;
 }
 
-double barrier_round(cpu::ThreadPool& pool) {
-  constexpr int rounds = 20'000;
+double barrier_round(int threads) {
+  constexpr int rounds = 20'000, repeats = 5;
+  std::atomic<int> arrived{0};
   double best = 1;
-  for (int repeat = 0; repeat < 5; ++repeat) {
-    const double start = now();
-    pool.run([&](int) {
-      for (int i = 0; i < rounds; ++i) pool.barrier();
-    });
-    best = std::min(best, (now() - start) / rounds);
-  }
+  const auto meet = [&](double* seconds) {
+    for (int repeat = 0, due = 0; repeat < repeats; ++repeat) {
+      const double start = now();
+      for (int i = 0; i < rounds; ++i) {
+        due += threads;
+        arrived.fetch_add(1, std::memory_order_acq_rel);
+        while (arrived.load(std::memory_order_acquire) < due) {
+        }
+      }
+      if (seconds != nullptr) *seconds = std::min(*seconds, (now() - start) / rounds);
+    }
+  };
+  std::vector<std::thread> others;
+  for (int i = 1; i < threads; ++i) others.emplace_back(meet, nullptr);
+  meet(&best);
+  for (std::thread& other : others) other.join();
   return best;
 }
 

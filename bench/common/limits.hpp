@@ -23,8 +23,9 @@ double fma_peak(cpu::ThreadPool& pool, cpu::Isa isa);
 double int8_peak(cpu::ThreadPool& pool, cpu::Isa isa);
 double bf16_peak(cpu::ThreadPool& pool, cpu::Isa isa);
 
-/// Seconds that the pool's workers take to meet once: a few dozen nanoseconds when they share a cache, several times that otherwise.
-double barrier_round(cpu::ThreadPool& pool);
+/// Seconds that this many threads, spinning, take to meet once: a few dozen nanoseconds when they share a cache, several times that
+/// otherwise.
+double barrier_round(int threads);
 
 /// The machine at this moment. A virtual machine's bandwidth changes by the minute, and so does what other processes leave of it.
 struct Limits {

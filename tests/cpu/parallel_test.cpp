@@ -1,4 +1,4 @@
-// The pool runs every worker exactly once, splits ranges without gaps, passes exceptions on, and its barrier separates phases.
+// The pool runs every share exactly once, also where a worker sleeps, splits ranges without gaps, and passes exceptions on.
 #include "vernier/cpu/parallel.hpp"
 
 #include <gtest/gtest.h>
@@ -46,18 +46,26 @@ TEST(ThreadPool, ForEachTakesEveryIndexOnce) {
   for (const auto& hit : hits) ASSERT_EQ(hit.load(), 1);
 }
 
-TEST(ThreadPool, BarrierSeparatesPhases) {
+TEST(ThreadPool, RunsSeparatePhases) {
   ThreadPool pool(4);
   std::vector<int> written(4, -1);
-  for (int round = 0; round < 500; ++round) {
+  for (int round = 0; round < 2000; ++round) {
     std::atomic<int> wrong{0};
-    pool.run([&](int worker) {
-      written[static_cast<std::size_t>(worker)] = round;
-      pool.barrier();
+    pool.run([&](int share) { written[static_cast<std::size_t>(share)] = round; });
+    pool.run([&](int) {
       for (int value : written) wrong += value != round;
-      pool.barrier();
     });
     ASSERT_EQ(wrong.load(), 0);
+  }
+}
+
+TEST(ThreadPool, TheCallerTakesWhatNoWorkerHasBegun) {
+  // Far more threads than cores: most workers come late, some by several runs, and must then find nothing to do.
+  ThreadPool pool(64);
+  for (int round = 0; round < 500; ++round) {
+    std::vector<std::atomic<int>> calls(64);
+    pool.run([&](int share) { ++calls[static_cast<std::size_t>(share)]; });
+    for (const auto& count : calls) ASSERT_EQ(count.load(), 1);
   }
 }
 

@@ -59,9 +59,8 @@ void attention(cpu::ThreadPool& pool, const KvCache& cache, int layer, std::span
   }
   pool.run([&](int worker) {
     if (worker < workers) task.work(worker);
-    pool.barrier();  // a tile that two workers shared is complete now
-    if (worker < workers) task.finish_shared(worker);
   });
+  for (int worker = 0; worker < workers; ++worker) task.finish_shared(worker);  // a few states each: less than meeting again costs
 }
 
 /// The same with the mask that options.window asks for.

@@ -44,6 +44,7 @@ class ThreadPool {
   /// Throws Error unless 1 <= threads <= 1024.
   explicit ThreadPool(int threads) : size_(threads) {
     expect(threads >= 1 && threads <= 1024, "vernier::cpu::ThreadPool", "threads = ", threads, ", expected 1 to 1024");
+    claims_ = std::vector<std::atomic<std::uint32_t>>(static_cast<std::size_t>(threads));
     threads_.reserve(static_cast<std::size_t>(threads - 1));
     for (int worker = 1; worker < threads; ++worker) threads_.emplace_back([this, worker] { work(worker); });
   }
@@ -59,19 +60,26 @@ class ThreadPool {
 
   int size() const { return size_; }
 
-  /// Calls f(worker) once on each worker and returns when all have; the first exception is thrown again here.
-  /// f may call barrier(), and then must not throw.
+  /// Calls f(share) once for each share in [0, size()), in parallel, and returns when all calls have; the first exception is thrown again
+  /// here. Share i is worker i's to take, but the caller takes those that no worker has begun when its own is done: where other
+  /// programs hold a core, the step ends without waiting for a thread that is not running. So f must not wait for another share.
   template <class F>
   void run(F&& f) {
     if (size_ == 1) {
       f(0);
       return;
     }
-    task_ = [](void* context, int worker) { (*static_cast<std::remove_reference_t<F>*>(context))(worker); };
+    task_ = [](void* context, int share) { (*static_cast<std::remove_reference_t<F>*>(context))(share); };
     context_ = const_cast<void*>(static_cast<const void*>(std::addressof(f)));
     pending_.store(static_cast<std::uint32_t>(size_ - 1), std::memory_order_relaxed);
+    const std::uint32_t epoch = epoch_.load(std::memory_order_relaxed) + 1;
     advance(epoch_);
     call(0);
+    for (int share = 1; share < size_; ++share)
+      if (claim(share, epoch)) {
+        call(share);
+        pending_.fetch_sub(1, std::memory_order_acq_rel);
+      }
     for (std::uint32_t left; (left = pending_.load(std::memory_order_acquire)) != 0;) detail::wait_while_equal(pending_, left);
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
@@ -97,27 +105,23 @@ class ThreadPool {
     });
   }
 
-  /// Inside run(): returns once every worker has called it.
-  void barrier() {
-    if (size_ == 1) return;
-    const std::uint32_t round = barrier_round_.load(std::memory_order_acquire);
-    if (barrier_arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == static_cast<std::uint32_t>(size_)) {
-      barrier_arrived_.store(0, std::memory_order_relaxed);
-      advance(barrier_round_);
-    } else {
-      detail::wait_while_equal(barrier_round_, round);
-    }
-  }
-
  private:
   static void advance(std::atomic<std::uint32_t>& value) {
     value.fetch_add(1, std::memory_order_acq_rel);
     value.notify_all();
   }
 
-  void call(int worker) {
+  /// Takes a share of run number `epoch` if nobody has. A claim holds the number of the last run in which its share was taken, so a worker
+  /// that comes too late, even by several runs, finds it taken and touches nothing.
+  bool claim(int share, std::uint32_t epoch) {
+    std::atomic<std::uint32_t>& taken = claims_[static_cast<std::size_t>(share)];
+    std::uint32_t before = epoch - 1;
+    return taken.load(std::memory_order_relaxed) == before && taken.compare_exchange_strong(before, epoch, std::memory_order_acq_rel);
+  }
+
+  void call(int share) {
     try {
-      task_(context_, worker);
+      task_(context_, share);
     } catch (...) {
       const std::scoped_lock lock(error_mutex_);
       if (!error_) error_ = std::current_exception();
@@ -127,8 +131,9 @@ class ThreadPool {
   void work(int worker) {
     for (std::uint32_t seen = 0;;) {
       detail::wait_while_equal(epoch_, seen);
-      ++seen;
+      seen = epoch_.load(std::memory_order_acquire);
       if (stop_) return;
+      if (!claim(worker, seen)) continue;
       call(worker);
       if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) pending_.notify_all();
     }
@@ -138,14 +143,13 @@ class ThreadPool {
   std::vector<std::thread> threads_;
   void (*task_)(void*, int) = nullptr;
   void* context_ = nullptr;
-  bool stop_ = false;  // written before the last advance of epoch_
+  std::vector<std::atomic<std::uint32_t>> claims_;  // of each share; the caller's, share 0, needs none
+  std::atomic<bool> stop_{false};                   // written before the last advance of epoch_
   std::exception_ptr error_;
   std::mutex error_mutex_;
   // Each on its own cache line: workers spin on one while others write another.
   alignas(64) std::atomic<std::uint32_t> epoch_{0};
   alignas(64) std::atomic<std::uint32_t> pending_{0};
-  alignas(64) std::atomic<std::uint32_t> barrier_arrived_{0};
-  alignas(64) std::atomic<std::uint32_t> barrier_round_{0};
 };
 
 }  // namespace vernier::cpu

@@ -97,18 +97,17 @@ struct GemmJob {
     }
   }
 
-  /// The share of `worker`: its tokens, then its panels, one contiguous range so that it reads one stream of codes.
+  /// Packs the tokens, then multiplies the panels; a share is one contiguous range of either, so that it reads one stream of codes.
   template <class Store>
-  void run(cpu::ThreadPool& pool, int worker, Store&& store) const {
-    const std::int64_t workers = pool.size();
-    if (!in_place()) {
-      const std::int64_t tokens = tiles.padded_m();
-      pack(static_cast<int>(tokens * worker / workers), static_cast<int>(tokens * (worker + 1) / workers));
-      pool.barrier();
-    }
-    const std::int64_t panels = w.panel().panels();
-    for (int p = static_cast<int>(panels * worker / workers); p < static_cast<int>(panels * (worker + 1) / workers); ++p)
-      panel(p, worker, [&](int first, int tokens, const float* sums) { store(p * CpuPanel::rows, first, tokens, sums); });
+  void run(cpu::ThreadPool& pool, Store&& store) const {
+    if (!in_place())
+      pool.for_ranges(tiles.padded_m(),
+                      [&](std::int64_t begin, std::int64_t end) { pack(static_cast<int>(begin), static_cast<int>(end)); });
+    const std::int64_t panels = w.panel().panels(), shares = pool.size();
+    pool.run([&](int share) {
+      for (int p = static_cast<int>(panels * share / shares); p < static_cast<int>(panels * (share + 1) / shares); ++p)
+        panel(p, share, [&](int first, int tokens, const float* sums) { store(p * CpuPanel::rows, first, tokens, sums); });
+    });
   }
 };
 
@@ -158,7 +157,7 @@ void gemm(ThreadPool& pool, MatrixView<X> x, const PackedView& w, MatrixView<flo
       for (int i = 0; i < cols; ++i) to[i] = epilogue(sums[t * CpuPanel::rows + i], first + t, col + i);
     }
   };
-  pool.run([&](int worker) { job.run(pool, worker, store); });
+  job.run(pool, store);
 }
 
 }  // namespace vernier::cpu
