@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include "vernier/attention/cpu_avx2.hpp"
-#include "vernier/attention/cpu_avx512.hpp"
+#include "vernier/attention/vector_avx2.hpp"
+#include "vernier/attention/vector_avx512.hpp"
 #include "vernier/cpu/features.hpp"
 
 #if defined(__x86_64__)

@@ -78,11 +78,15 @@ struct Scene {
 /// For i8, kernels may round q to 2^-16 of the largest element of its row, which is below 2^-16 |q| in each of head_dim products with
 /// elements of k, in sum at most sqrt(head_dim) times the score; and weights to 2^-16 of the largest of their tile, which is at most
 /// 2^-16 of the sum of all weights, for each of n keys.
+///
+/// For e4m3 and e5m2, kernels may round q and each weight to bf16, 2^-8 relatively, and drop what is below 2^-14 of the largest element of
+/// a key or value: 2^-14 |k| in each of head_dim products, in sum at most sqrt(head_dim) times the score.
 inline double attention_bound(Precision p, int head_dim, int keys, int tiles, double score, double largest_value) {
   constexpr double u = 0x1p-24;
-  const double code = p == Precision::i8 ? 0x1p-16 : 0.0;
-  const double weight = 0.6932 * ((2 * head_dim + 10) * u + std::sqrt(head_dim) * code) * score + (4 + 3 * tiles) * u;
-  return largest_value * (2 * weight + (4 * keys + 6 * tiles + 40) * u + keys * code);
+  const bool fp8 = p == Precision::e4m3 || p == Precision::e5m2;
+  const double code = p == Precision::i8 ? 0x1p-16 : 0.0, rounded = fp8 ? 0x1p-8 : 0.0, dropped = fp8 ? 0x1p-14 : code;
+  const double weight = 0.6932 * ((2 * head_dim + 10) * u + rounded + std::sqrt(head_dim) * dropped) * score + (4 + 3 * tiles) * u;
+  return largest_value * (2 * weight + rounded + dropped + (4 * keys + 6 * tiles + 40) * u + keys * code);
 }
 
 }  // namespace vernier::test

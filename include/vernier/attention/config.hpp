@@ -6,7 +6,7 @@ namespace vernier {
 
 /// Equal values are one instantiation. Results depend on split_keys (it places the roundings of the merge), never on query_rows.
 struct AttentionConfig {
-  int split_keys = 256;  // keys that one online-softmax state sees before it is merged; the unit of work that threads share
+  int split_keys = 256;  // keys that one softmax state sees before it is merged; the unit of work that threads share
   int query_rows = 64;   // rows (token, head) that pass over a key tile together; more than this only when one token has more heads
   friend constexpr bool operator==(const AttentionConfig&, const AttentionConfig&) = default;
 };
@@ -14,9 +14,8 @@ struct AttentionConfig {
 /// Fails to compile, with the reason, unless C works.
 template <AttentionConfig C>
 consteval bool check() {
-  static_assert(
-      C.split_keys >= 128 && C.split_keys % 128 == 0,
-      "vernier::AttentionConfig: split_keys must be a positive multiple of 128 (the largest page), so that a split is whole pages");
+  static_assert(C.split_keys == 128 || C.split_keys == 256,
+                "vernier::AttentionConfig: split_keys must be 128 or 256 (whole pages, whose integer sums stay below 2^31)");
   static_assert(C.query_rows >= 1 && C.query_rows <= 256,
                 "vernier::AttentionConfig: query_rows must be 1 to 256 (a tile stays in the L2 cache)");
   return true;

@@ -1,5 +1,5 @@
 // The polynomial behind the vector versions of 2^x in attention. Not a function by itself: each instruction set evaluates it with its own
-// registers, see cpu_avx2.hpp and cpu_avx512.hpp.
+// registers, see vector_avx2.hpp and vector_avx512.hpp.
 #pragma once
 
 namespace vernier::detail {

@@ -3,9 +3,9 @@
 #pragma once
 
 #include "vernier/attention/cpu_avx2.hpp"
-#include "vernier/attention/cpu_avx2_i8.hpp"
+#include "vernier/attention/cpu_avx2_prepare.hpp"
 #include "vernier/attention/cpu_avx512.hpp"
-#include "vernier/attention/cpu_avx512_i8.hpp"
+#include "vernier/attention/cpu_avx512_prepare.hpp"
 #include "vernier/attention/cpu_scalar.hpp"
 #include "vernier/attention/tile.hpp"
 #include "vernier/cpu/features.hpp"
@@ -27,11 +27,16 @@ AttentionKernel IsaAttention<I>::kernel(Precision p) {
       fail("vernier::attention", name(P), " is no KV precision, expected f16, bf16, i8, e4m3 or e5m2");
 #if defined(__x86_64__)
     else if constexpr (I == cpu::Isa::avx512 && P == Precision::i8)
-      return {cpu::avx512::attention_tile_int8, cpu::avx512::prepare_int8};
+      return {cpu::avx512::attention_tile<P>, cpu::avx512::prepare_int16};
+    else if constexpr (I == cpu::Isa::avx512 && has_kv_scale(P))
+      return cpu::features().avx512_bf16 ? AttentionKernel{cpu::avx512::attention_tile<P>, cpu::avx512::prepare_bf16}
+                                         : AttentionKernel{cpu::avx2::attention_tile<P>, cpu::avx2::prepare_lifted};
     else if constexpr (I == cpu::Isa::avx512)
       return {cpu::avx512::attention_tile<P>};
     else if constexpr (I == cpu::Isa::avx2 && P == Precision::i8)
-      return {cpu::avx2::attention_tile_int8, cpu::avx2::prepare_int8};
+      return {cpu::avx2::attention_tile<P>, cpu::avx2::prepare_int16};
+    else if constexpr (I == cpu::Isa::avx2 && has_kv_scale(P))
+      return {cpu::avx2::attention_tile<P>, cpu::avx2::prepare_lifted};
     else if constexpr (I == cpu::Isa::avx2)
       return {cpu::avx2::attention_tile<P>};
 #endif

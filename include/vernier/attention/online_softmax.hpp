@@ -24,9 +24,9 @@ struct OnlineSoftmax {
       for (int i = 0; i < n; ++i) acc[i] = other_acc[i];
       return;
     }
-    const float larger = max > other.max ? max : other.max;
-    const float mine = std::exp2(max - larger), theirs = std::exp2(other.max - larger);
-    max = larger;
+    const float lower = max > other.max ? other.max - max : max - other.max, factor = std::exp2(lower);
+    const float mine = max > other.max ? 1.0f : factor, theirs = max > other.max ? factor : 1.0f;
+    max = max > other.max ? max : other.max;
     sum = sum * mine + other.sum * theirs;
     for (int i = 0; i < n; ++i) acc[i] = acc[i] * mine + other_acc[i] * theirs;
   }

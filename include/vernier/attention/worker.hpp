@@ -3,9 +3,9 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -28,10 +28,10 @@ class AttentionWorkspace {
 
   /// One worker's memory. Rows are those of an item.
   struct Worker {
-    Buffer<float> q, q_scale, weight_scale, acc, sum, max, shrink, scores, decoded, total_acc;
+    Buffer<float> q, q_scale, acc, scores, total_acc;
     Buffer<int> first, end;
-    Buffer<std::int16_t> q_codes;
-    std::vector<OnlineSoftmax> total;
+    Buffer<std::uint16_t> q_codes;
+    std::vector<OnlineSoftmax> state, total;
     // Of the one tile that this worker may share with later ones: a state per split and row.
     Buffer<float> shared_acc;
     std::vector<OnlineSoftmax> shared;
@@ -49,16 +49,12 @@ class AttentionWorkspace {
       w.q.reserve_discard(rows * static_cast<std::size_t>(layout.geometry.head_dim));
       w.q_codes.reserve_discard(rows * static_cast<std::size_t>(layout.geometry.head_dim));
       w.q_scale.reserve_discard(rows);
-      w.weight_scale.reserve_discard(rows);
       w.acc.reserve_discard(rows * stride);
       w.total_acc.reserve_discard(rows * stride);
-      w.sum.reserve_discard(rows * sum_lanes);
-      w.max.reserve_discard(rows);
-      w.shrink.reserve_discard(rows);
       w.first.reserve_discard(rows);
       w.end.reserve_discard(rows);
-      w.scores.reserve_discard(rows * static_cast<std::size_t>(layout.config.page_tokens));
-      w.decoded.reserve_discard(decoded_floats(layout));
+      w.scores.reserve_discard(rows * most_tile_keys);
+      if (w.state.size() < rows) w.state.resize(rows);
       if (w.total.size() < rows) w.total.resize(rows);
       const std::size_t states = workers > 1 ? rows * static_cast<std::size_t>(plan.most_splits()) : 0;
       w.shared_acc.reserve_discard(states * stride);
@@ -165,26 +161,22 @@ struct AttentionTask {
     reset_total(mine, item.tokens * group);
   }
 
-  /// One key split: a fresh state, then its pages in ascending order.
+  /// One key split, which is one tile.
   void run_split(AttentionWorkspace::Worker& mine, const AttentionItem& item, int split) const {
     const KvLayout& layout = cache.layout();
-    const int rows = item.tokens * plan.group();
-    std::fill_n(mine.max.data(), rows, -std::numeric_limits<float>::infinity());
-    std::fill_n(mine.sum.data(), rows * sum_lanes, 0.0f);
-    std::fill_n(mine.acc.data(), static_cast<std::size_t>(rows) * stride(), 0.0f);
-    const RowBlock block = row_block(mine, rows);
-    const TileKernel kernel = kernels().tile;
-    const auto run = [&](int page) { return cache.run(layer, item.kv_head, item.chunk->pages[static_cast<std::size_t>(page)]); };
-    const int end = plan.split_end_page(item, split);
-    for (int page = plan.split_first_page(item, split); page < end; ++page)
-      kernel({.run = run(page),
-              .start = page * layout.config.page_tokens,
-              .page_tokens = layout.config.page_tokens,
-              .head_dim = layout.geometry.head_dim,
-              .value_stride = layout.value_stride(),
-              .next = page + 1 < item.end_page ? run(page + 1).keys : nullptr,
-              .run_bytes = static_cast<int>(layout.run_bytes())},
-             block);
+    const int first = plan.split_first_page(item, split), pages = plan.split_end_page(item, split) - first;
+    const int known = std::min(item.end_page - first, 2 * most_tile_pages);
+    std::array<ConstKvRun, 2 * most_tile_pages> runs;
+    for (int i = 0; i < known; ++i)
+      runs[static_cast<std::size_t>(i)] = cache.run(layer, item.kv_head, item.chunk->pages[static_cast<std::size_t>(first + i)]);
+    const KeyTile tile{.runs = runs.data(),
+                       .pages = std::max(pages, 0),
+                       .ahead = known - pages,
+                       .start = first * layout.config.page_tokens,
+                       .page_tokens = layout.config.page_tokens,
+                       .head_dim = layout.geometry.head_dim,
+                       .value_stride = layout.value_stride()};
+    kernels().tile(tile, row_block(mine, item.tokens * plan.group()));
   }
 
   AttentionKernel kernels() const { return attention_kernel(workspace.isa(), cache.config().precision); }
@@ -195,22 +187,11 @@ struct AttentionTask {
             .q = mine.q.data(),
             .first = mine.first.data(),
             .end = mine.end.data(),
-            .max = mine.max.data(),
-            .sum = mine.sum.data(),
+            .state = mine.state.data(),
             .acc = mine.acc.data(),
             .scores = mine.scores.data(),
-            .shrink = mine.shrink.data(),
-            .decoded = mine.decoded.data(),
             .q_codes = mine.q_codes.data(),
-            .q_scale = mine.q_scale.data(),
-            .weight_scale = mine.weight_scale.data()};
-  }
-
-  /// The state of a row, with the lanes of its sum added up in their order.
-  OnlineSoftmax state_of(const AttentionWorkspace::Worker& mine, int row) const {
-    OnlineSoftmax state{mine.max[static_cast<std::size_t>(row)], 0};
-    for (int i = 0; i < sum_lanes; ++i) state.sum += mine.sum[static_cast<std::size_t>(row * sum_lanes + i)];
-    return state;
+            .q_scale = mine.q_scale.data()};
   }
 
   void reset_total(AttentionWorkspace::Worker& mine, int rows) const {
@@ -222,14 +203,14 @@ struct AttentionTask {
   void merge_split(AttentionWorkspace::Worker& mine, int rows) const {
     for (int row = 0; row < rows; ++row) {
       const std::size_t at = static_cast<std::size_t>(row) * stride();
-      mine.total[static_cast<std::size_t>(row)].merge(mine.total_acc.data() + at, state_of(mine, row), mine.acc.data() + at,
-                                                      static_cast<int>(stride()));
+      mine.total[static_cast<std::size_t>(row)].merge(mine.total_acc.data() + at, mine.state[static_cast<std::size_t>(row)],
+                                                      mine.acc.data() + at, static_cast<int>(stride()));
     }
   }
 
   /// Keeps the split that was just run for a later merge.
   void store_split(const AttentionWorkspace::Worker& mine, int rows, OnlineSoftmax* states, float* acc) const {
-    for (int row = 0; row < rows; ++row) states[row] = state_of(mine, row);
+    std::copy_n(mine.state.begin(), rows, states);
     std::copy_n(mine.acc.data(), static_cast<std::size_t>(rows) * stride(), acc);
   }
 

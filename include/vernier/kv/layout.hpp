@@ -23,15 +23,15 @@ namespace vernier {
 /// lanes are elements of the output and the chain runs over keys. The price is paid once per token, by append, which scatters a key over
 /// head_dim cache lines, all of them in a page that attention reads right afterwards.
 ///
-/// i8 is multiplied as integers, two products to a 32-bit lane, so its rows are interleaved in pairs: keys are (head_dim / 2,
-/// page_tokens, 2) and values (page_tokens / 2, value_stride, 2).
+/// Formats of 8 bits are multiplied two products to a 32-bit lane, as integers or as bf16, so their rows are interleaved in pairs: keys are
+/// (head_dim / 2, page_tokens, 2) and values (page_tokens / 2, value_stride, 2). A step over rows is 2 bytes a column in every format.
 struct KvLayout {
   KvConfig config;
   KvGeometry geometry;
 
   constexpr std::size_t code_bytes() const { return static_cast<std::size_t>(bits(config.precision) / 8); }
   /// Rows that are interleaved: consecutive elements of a key, or tokens of the values.
-  static constexpr int pack(Precision p) { return p == Precision::i8 ? 2 : 1; }
+  static constexpr int pack(Precision p) { return bits(p) == 8 ? 2 : 1; }
   /// Where the code of (row, column) is among the codes of a matrix with rows of `columns` codes, of which `pack` are interleaved.
   static constexpr std::size_t index(int pack, int columns, int row, int column) {
     return static_cast<std::size_t>((row / pack * columns + column) * pack + row % pack);
