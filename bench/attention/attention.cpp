@@ -1,15 +1,20 @@
-// Attention over the paged cache: decode against the time that DRAM needs for the same bytes, and prefill in multiply-adds per second.
-// The memory probe reads the cache itself with plain loads, in turn with the runs, since a virtual machine's bandwidth changes by the
-// minute.
-//   bench.attention [threads=2] [depth=4096] [repetitions=15]
+// bench.attention [--shape llama-1b|smollm2|llama-8b] [--kv f16,bf16,i8,e4m3,e5m2] [--depth 4096] [--chunk 512] [--threads 2] [--isa
+// avx512]
+//                 [--reps 9]
+//
+// Attention over the paged cache and writing to it. Decode: one token in every layer, cold from memory, beside the time in which plain
+// reads bring the same bytes. Prefill: a chunk at that depth in one layer, beside the peak of the instruction that multiplies. Formats
+// take turns, the limits are measured between them, and figures are medians: a virtual machine changes by the minute.
 #include "vernier/attention/attention.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <string>
 #include <vector>
 
+#include "common/limits.hpp"
 #include "vernier/attention/precompiled.hpp"
 
 namespace {
@@ -20,30 +25,36 @@ struct Shape {
   const char* name;
   int layers, heads, kv_heads, head_dim;
 };
+constexpr Shape shapes[] = {{"llama-1b", 16, 32, 8, 64}, {"smollm2", 30, 9, 3, 64}, {"llama-8b", 8, 32, 8, 128}};  // 8 of 32 layers
 
-double seconds_of(auto&& f) {
-  const auto start = std::chrono::steady_clock::now();
-  f();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
+struct Settings {
+  std::string shape, kv = "f16,bf16,i8,e4m3,e5m2";
+  int depth = 4096, chunk = 512, threads = 2, reps = 9;
+  cpu::Isa isa = cpu::selected_isa();
+};
 
-/// Reads all of a cache once, one sequential stream per thread.
-void read_all(cpu::ThreadPool& pool, const KvCache& cache, std::uint64_t& sink) {
-  const std::uint8_t* const bytes = cache.run(0, 0, 0).keys;
-  std::atomic<std::uint64_t> total{0};
-  pool.for_ranges(
-      static_cast<std::int64_t>(cache.bytes() / 64),
-      [&](std::int64_t begin, std::int64_t end) {
-        std::uint64_t sum[4] = {};
-        for (std::int64_t line = begin; line < end; ++line) {  // one load per line is enough to bring it
-          std::uint64_t word;
-          std::memcpy(&word, bytes + line * 64, 8);
-          sum[line % 4] += word;
-        }
-        total += sum[0] + sum[1] + sum[2] + sum[3];
-      },
-      64);
-  sink += total;
+Settings parse(int argc, char** argv) {
+  Settings s;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string flag = argv[i], value = argv[i + 1];
+    if (flag == "--shape")
+      s.shape = value;
+    else if (flag == "--kv")
+      s.kv = value;
+    else if (flag == "--depth")
+      s.depth = std::stoi(value);
+    else if (flag == "--chunk")
+      s.chunk = std::stoi(value);
+    else if (flag == "--threads")
+      s.threads = std::stoi(value);
+    else if (flag == "--isa")
+      s.isa = cpu::choose_isa(cpu::features().isa, value);
+    else if (flag == "--reps")
+      s.reps = std::stoi(value);
+    else
+      fail("bench.attention", "unknown flag ", flag);
+  }
+  return s;
 }
 
 double median(std::vector<double> x) {
@@ -61,65 +72,107 @@ std::vector<float> noise(std::size_t count) {
   return x;
 }
 
-struct Bench {
+/// One format: a cache full of keys and values, and what was measured.
+struct Subject {
   cpu::ThreadPool& pool;
   Shape shape;
+  Precision precision;
   KvCache cache;
   KvSequence sequence;
   AttentionWorkspace workspace;
-  std::vector<float> q, out;
+  std::vector<double> decode, prefill, append_one, append_chunk;
 
-  Bench(cpu::ThreadPool& pool_, const Shape& s, Precision p, int depth)
+  Subject(cpu::ThreadPool& pool_, const Shape& s, Precision p, const Settings& settings)
       : pool(pool_),
         shape(s),
-        cache({.precision = p}, {.layers = s.layers, .kv_heads = s.kv_heads, .head_dim = s.head_dim, .num_pages = (depth + 31) / 32}),
-        sequence(cache) {
-    if (!sequence.extend(depth)) std::abort();
-    const int cols = s.kv_heads * s.head_dim;
-    const auto k = noise(static_cast<std::size_t>(depth) * static_cast<std::size_t>(cols));
-    for (int layer = 0; layer < s.layers; ++layer) {
-      const KvChunk all = sequence.last(depth);
-      append(pool, cache, layer, {&all, 1}, {k.data(), depth, cols}, {k.data(), depth, cols}, {});
-    }
+        precision(p),
+        cache(
+            {.precision = p},
+            {.layers = s.layers, .kv_heads = s.kv_heads, .head_dim = s.head_dim, .num_pages = (settings.depth + settings.chunk) / 32 + 1}),
+        sequence(cache),
+        workspace(settings.isa) {
+    if (!sequence.extend(settings.depth + settings.chunk)) std::abort();
+    for (int layer = 0; layer < s.layers; ++layer) append_to(layer, {sequence.pages(), 0, settings.depth + settings.chunk});
   }
 
-  double attend(int tokens, int layers) {
+  /// Seconds to write a chunk to one layer.
+  double append_to(int layer, const KvChunk& chunk) {
+    const int cols = shape.kv_heads * shape.head_dim;
+    const auto k = noise(static_cast<std::size_t>(chunk.count) * static_cast<std::size_t>(cols));
+    const double start = bench::now();
+    append(pool, cache, layer, {&chunk, 1}, {k.data(), chunk.count, cols}, {k.data(), chunk.count, cols}, {});
+    return bench::now() - start;
+  }
+
+  /// Seconds to attend to a chunk in the first `layers` layers.
+  double attend(const KvChunk& chunk, int layers) {
     const int cols = shape.heads * shape.head_dim;
-    const std::size_t size = static_cast<std::size_t>(tokens) * static_cast<std::size_t>(cols);
-    if (q.size() != size) q = noise(size), out.resize(size);
-    return seconds_of([&] {
-      for (int layer = 0; layer < layers; ++layer) {
-        const KvChunk chunk = sequence.last(tokens);
-        attention(pool, cache, layer, {&chunk, 1}, {q.data(), tokens, cols}, {out.data(), tokens, cols}, AttentionOptions{}, workspace);
-      }
-    });
+    const auto q = noise(static_cast<std::size_t>(chunk.count) * static_cast<std::size_t>(cols));
+    std::vector<float> out(q.size());
+    const double start = bench::now();
+    for (int layer = 0; layer < layers; ++layer)
+      attention(pool, cache, layer, {&chunk, 1}, {q.data(), chunk.count, cols}, {out.data(), chunk.count, cols}, AttentionOptions{},
+                workspace);
+    return bench::now() - start;
+  }
+
+  /// Bytes of keys, values and scales of `depth` tokens in all layers.
+  double bytes(int depth) const { return static_cast<double>(cache.layout().page_bytes()) * depth / cache.config().page_tokens; }
+
+  /// Operations per second of the instruction that multiplies this format.
+  double peak(const bench::Limits& limits) const {
+    if (precision == Precision::i8) return limits.int8 / 2;  // products of 16 bits
+    return bits(precision) == 8 && workspace.isa() == cpu::Isa::avx512 && limits.bf16 > 0 ? limits.bf16 : limits.fma;
   }
 };
 
-void run(cpu::ThreadPool& pool, const Shape& shape, Precision p, int depth, int repetitions) {
-  Bench bench(pool, shape, p, depth);
-  std::uint64_t sink = 0;
-  std::vector<double> decode, probe, prefill;
-  const int chunk = std::min(512, depth);
-  for (int i = 0; i < repetitions; ++i) {
-    probe.push_back(seconds_of([&] { read_all(pool, bench.cache, sink); }));
-    decode.push_back(bench.attend(1, shape.layers));
+void print(const Subject& s, const Settings& settings, double read, const bench::Limits& limits) {
+  const double bytes = s.bytes(settings.depth), decode = median(s.decode), keys = settings.chunk * (settings.depth + 0.5 * settings.chunk);
+  const double flops = 4.0 * s.shape.heads * s.shape.head_dim * keys / median(s.prefill), peak = s.peak(limits);
+  std::printf("%-8s %-4s | decode %6.1f MB %7.3f ms %5.1f GB/s, %4.2f x the read of %4.1f GB/s | prefill %6.1f GFLOP/s = %3.0f%% of %3.0f",
+              s.shape.name, name(s.precision).data(), bytes * 1e-6, decode * 1e3, bytes / decode * 1e-9, decode * read / bytes, read * 1e-9,
+              flops * 1e-9, 100 * flops / peak, peak * 1e-9);
+  const double values = 2.0 * s.shape.kv_heads * s.shape.head_dim;
+  std::printf(" | append %5.2f ns a value for one token, %5.2f for %d\n", median(s.append_one) * 1e9 / values,
+              median(s.append_chunk) * 1e9 / values / settings.chunk, settings.chunk);
+}
+
+void run(cpu::ThreadPool& pool, const bench::LimitsProbe& probe, const Settings& settings, const Shape& shape) {
+  std::vector<std::unique_ptr<Subject>> subjects;
+  for (std::size_t at = 0; at < settings.kv.size();) {
+    const std::size_t end = std::min(settings.kv.find(',', at), settings.kv.size());
+    const auto p = parse_precision(settings.kv.substr(at, end - at));
+    expect(p.has_value(), "bench.attention", "unknown precision in ", settings.kv);
+    subjects.push_back(std::make_unique<Subject>(pool, shape, *p, settings));
+    at = end + 1;
   }
-  for (int i = 0; i < 3; ++i) prefill.push_back(bench.attend(chunk, 1));
-  const double flops = 4.0 * shape.heads * shape.head_dim * (chunk * (depth - chunk) + 0.5 * chunk * chunk);
-  const double bytes = static_cast<double>(bench.cache.bytes());
-  std::printf(
-      "%-10s %-5s depth %5d | decode %7.3f ms (min %7.3f), DRAM %6.3f ms (%4.1f GB/s), ratio %4.2f | prefill of %d: %6.1f GFLOP/s%s\n",
-      shape.name, name(p).data(), depth, median(decode) * 1e3, *std::min_element(decode.begin(), decode.end()) * 1e3, median(probe) * 1e3,
-      bytes / median(probe) * 1e-9, median(decode) / median(probe), chunk, flops / median(prefill) * 1e-9, sink == 1 ? " " : "");
+  std::vector<double> read;
+  for (int rep = 0; rep < settings.reps; ++rep) {
+    read.push_back(probe.read(1));
+    for (auto& s : subjects) s->decode.push_back(s->attend({s->sequence.pages(), settings.depth - 1, 1}, shape.layers));
+  }
+  for (int rep = 0; rep < std::max(3, settings.reps / 3); ++rep)
+    for (auto& s : subjects) {
+      s->prefill.push_back(s->attend(s->sequence.last(settings.chunk), 1));
+      s->append_chunk.push_back(s->append_to(0, s->sequence.last(settings.chunk)));
+      for (int layer = 0; layer < shape.layers; ++layer) s->append_one.push_back(s->append_to(layer, s->sequence.last(1)));
+    }
+  const bench::Limits limits = probe.measure();
+  for (auto& s : subjects) print(*s, settings, median(read), limits);
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  const auto argument = [&](int i, int otherwise) { return argc > i ? std::atoi(argv[i]) : otherwise; };
-  cpu::ThreadPool pool(argument(1, 2));
-  for (const Shape& shape : {Shape{"llama-1b", 16, 32, 8, 64}, Shape{"smollm2", 30, 9, 3, 64}, Shape{"llama-8b/4", 8, 32, 8, 128}})
-    for (Precision p : {Precision::f16, Precision::bf16, Precision::i8, Precision::e4m3, Precision::e5m2})
-      run(pool, shape, p, argument(2, 4096), argument(3, 15));
+int main(int argc, char** argv) try {
+  const Settings settings = parse(argc, argv);
+  cpu::ThreadPool pool(settings.threads);
+  if (settings.threads == 1) bench::use_cpu_time();
+  const bench::LimitsProbe probe(pool, settings.isa);
+  std::printf("depth %d, chunk %d, %d threads, %s\n", settings.depth, settings.chunk, settings.threads, name(settings.isa).data());
+  for (const Shape& shape : shapes)
+    if (settings.shape.empty() || settings.shape == shape.name) run(pool, probe, settings, shape);
+  return 0;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 1;
 }
