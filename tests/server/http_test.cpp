@@ -284,6 +284,17 @@ TEST_F(Http, DrainWaitsForStreamsThenReturns) {
   EXPECT_EQ(left_, 0);
 }
 
+TEST_F(Http, DrainEndsAtOnceWhenAllConnectionsAreIdle) {
+  start();
+  Client one(port_), two(port_);
+  EXPECT_EQ(one.request("POST", "/", "x").status, 200);
+  EXPECT_EQ(two.request("POST", "/", "x").status, 200);
+  const auto before = std::chrono::steady_clock::now();
+  server_->drain(60s);
+  thread_.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 30s);
+}
+
 TEST_F(Http, DrainGivesUpAfterItsPatience) {
   start();
   Client client(port_);

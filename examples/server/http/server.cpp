@@ -104,12 +104,12 @@ void HttpServer::Core::watch_signals() {
 
 void HttpServer::Core::drain(std::chrono::milliseconds patience) {
   shared.draining = true;
-  const auto open = shared.open;  // drain() takes connections off the list
-  for (const auto& connection : open) connection->drain();
-  drain_deadline.expires_after(patience);
+  drain_deadline.expires_after(patience);  // before update(), which moves it forward when nothing is left to wait for
   drain_deadline.async_wait([this](error_code error) {
     if (!error) close_all();
   });
+  const auto open = shared.open;  // drain() takes connections off the list
+  for (const auto& connection : open) connection->drain();
   update();
 }
 
