@@ -92,15 +92,16 @@ struct Subject {
         sequence(cache),
         workspace(settings.isa) {
     if (!sequence.extend(settings.depth + settings.chunk)) std::abort();
-    for (int layer = 0; layer < s.layers; ++layer) append_to(layer, {sequence.pages(), 0, settings.depth + settings.chunk});
+    for (int layer = 0; layer < s.layers; ++layer) append_to(layer, layer, {sequence.pages(), 0, settings.depth + settings.chunk});
   }
 
-  /// Seconds to write a chunk to one layer.
-  double append_to(int layer, const KvChunk& chunk) {
+  /// Seconds to write a chunk to the layers from `first` to `last`.
+  double append_to(int first, int last, const KvChunk& chunk) {
     const int cols = shape.kv_heads * shape.head_dim;
     const auto k = noise(static_cast<std::size_t>(chunk.count) * static_cast<std::size_t>(cols));
     const double start = bench::now();
-    append(pool, cache, layer, {&chunk, 1}, {k.data(), chunk.count, cols}, {k.data(), chunk.count, cols}, {});
+    for (int layer = first; layer <= last; ++layer)
+      append(pool, cache, layer, {&chunk, 1}, {k.data(), chunk.count, cols}, {k.data(), chunk.count, cols}, {});
     return bench::now() - start;
   }
 
@@ -154,8 +155,8 @@ void run(cpu::ThreadPool& pool, const bench::LimitsProbe& probe, const Settings&
   for (int rep = 0; rep < std::max(3, settings.reps / 3); ++rep)
     for (auto& s : subjects) {
       s->prefill.push_back(s->attend(s->sequence.last(settings.chunk), 1));
-      s->append_chunk.push_back(s->append_to(0, s->sequence.last(settings.chunk)));
-      for (int layer = 0; layer < shape.layers; ++layer) s->append_one.push_back(s->append_to(layer, s->sequence.last(1)));
+      s->append_chunk.push_back(s->append_to(0, 0, s->sequence.last(settings.chunk)));
+      s->append_one.push_back(s->append_to(0, shape.layers - 1, s->sequence.last(1)) / shape.layers);
     }
   const bench::Limits limits = probe.measure();
   for (auto& s : subjects) print(*s, settings, median(read), limits);

@@ -2,13 +2,14 @@
 // Reading is attention's business; making room is KvSequence::extend's.
 #pragma once
 
-#include <array>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <span>
 
 #include "vernier/core/error.hpp"
+#include "vernier/core/math.hpp"
 #include "vernier/core/matrix_view.hpp"
 #include "vernier/cpu/parallel.hpp"
 #include "vernier/kv/cache.hpp"
@@ -22,25 +23,44 @@ namespace detail {
 /// The scale that maps the largest |x| to the largest code: 0 for a row of zeros, NaN when an element is NaN or infinite, so that the
 /// whole row decodes to NaN instead of to plausible numbers.
 inline float kv_scale(const float* x, int n, float max_code) {
-  float largest = 0, poison = 0;
+  std::int32_t most = 0;  // magnitudes in order as integers, infinity and NaN on top; a loop that compilers turn into vectors
   for (int i = 0; i < n; ++i) {
-    largest = std::max(largest, std::abs(x[i]));
-    poison += x[i] * 0.0f;  // 0, or NaN for NaN and infinity
+    const std::int32_t magnitude = static_cast<std::int32_t>(float_bits(x[i]) & 0x7fffffffu);
+    most = magnitude > most ? magnitude : most;
   }
-  return largest / max_code + poison;
+  const float largest = bits_float(static_cast<std::uint32_t>(most));
+  return largest / max_code + largest * 0.0f;
 }
 
-/// codes[index(i)] = x[i] for i < n; returns the scale (unused by f16 and bf16).
-template <Precision P, class Index>
-float encode_kv_row(const float* x, int n, CodeOf<P>* codes, Index index) {
+/// Rows of a cache are at most this long.
+inline constexpr int most_head_dim = 256;
+
+/// codes[i] = x[i] for i < n; returns the scale (unused by f16 and bf16).
+template <Precision P>
+float encode_kv_row(const float* x, int n, CodeOf<P>* codes) {
   float scale = 1, inverse = 1;
   if constexpr (has_kv_scale(P)) {
     scale = kv_scale(x, n, TypeOf<P>::max);
     inverse = scale > 0 ? 1.0f / scale : 0.0f;
     if (std::isinf(inverse)) scale = inverse = 0;  // all subnormal: too small for a scale, so they are zeros
   }
-  for (int i = 0; i < n; ++i) codes[index(i)] = static_cast<CodeOf<P>>(TypeOf<P>::encode(x[i] * inverse).bits);
+  for (int i = 0; i < n; ++i) codes[i] = static_cast<CodeOf<P>>(TypeOf<P>::encode(x[i] * inverse).bits);
   return scale;
+}
+
+/// Writes one key into column `slot` of a page: two bytes, a code or a pair of them, to each of its rows.
+inline void scatter_key(std::uint8_t* keys, const void* codes, std::size_t bytes, int page_tokens, int slot) {
+  const std::uint8_t* from = static_cast<const std::uint8_t*>(codes);
+  std::uint8_t* to = keys + 2 * slot;
+  for (std::size_t i = 0; i < bytes; i += 2, to += 2 * page_tokens) std::memcpy(to, from + i, 2);
+}
+
+/// Writes one value into row `slot` of a page.
+template <Precision P>
+void store_value(std::uint8_t* values, const CodeOf<P>* codes, int head_dim, int value_stride, int slot) {
+  constexpr int pack = KvLayout::pack(P);
+  CodeOf<P>* const to = reinterpret_cast<CodeOf<P>*>(values) + slot / pack * value_stride * pack + slot % pack;
+  for (int d = 0; d < head_dim; ++d) to[d * pack] = codes[d];
 }
 
 /// Throws Error unless chunk lies in its pages and they in the cache.
@@ -66,14 +86,15 @@ void append_token(KvCache& cache, int layer, int page, int slot, const float* k,
                   int half) {
   const KvLayout& layout = cache.layout();
   const int head_dim = layout.geometry.head_dim;
-  std::array<float, 256> key;
+  float key[most_head_dim];
+  CodeOf<P> codes[most_head_dim];  // side by side first, so that rounding to the format runs in vectors
   for (int head = 0; head < layout.geometry.kv_heads; ++head) {
     const KvRun run = cache.run(layer, head, page);
-    rotate_halves(k + head * head_dim, key.data(), head_dim, half, cos, sin);
-    const float key_scale =
-        encode_kv_row<P>(key.data(), head_dim, reinterpret_cast<CodeOf<P>*>(run.keys), [&](int d) { return layout.key_index(d, slot); });
-    const float value_scale = encode_kv_row<P>(v + head * head_dim, head_dim, reinterpret_cast<CodeOf<P>*>(run.values),
-                                               [&](int d) { return layout.value_index(slot, d); });
+    rotate_halves(k + head * head_dim, key, head_dim, half, cos, sin);
+    const float key_scale = encode_kv_row<P>(key, head_dim, codes);
+    scatter_key(run.keys, codes, static_cast<std::size_t>(head_dim) * sizeof(CodeOf<P>), layout.config.page_tokens, slot);
+    const float value_scale = encode_kv_row<P>(v + head * head_dim, head_dim, codes);
+    store_value<P>(run.values, codes, head_dim, layout.value_stride(), slot);
     if constexpr (has_kv_scale(P)) {
       run.key_scales[slot] = key_scale;
       run.value_scales[slot] = value_scale;
