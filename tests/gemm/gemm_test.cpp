@@ -72,6 +72,43 @@ TEST(GemmEpilogue, MayAddToTheOutputItself) {
   for (std::size_t i = 0; i < p.y.size(); ++i) EXPECT_EQ(p.y[i], plain[i] + before[i]);
 }
 
+TEST(GemmProducts, GiveTheBitsOfSeparateCalls) {
+  for (const WeightFormat format : {WeightFormat{Precision::f16, Scaling::none, 0}, WeightFormat{Precision::nf4, Scaling::group, 64}})
+    for (const int threads : {1, 2, 5})
+      for (const int m : {1, 9}) {
+        const cpu::GemmOptions options{.multiply = format.precision == Precision::nf4 ? cpu::Multiply::i8 : cpu::Multiply::f32};
+        const GemmCase a(format, {100, 77}, m, 1), b(format, {33, 77}, m, 5), c(format, {1, 77}, m, 9);
+        cpu::ThreadPool pool(threads);
+        cpu::GemmWorkspace workspace;
+        std::vector<float> y[3], want[3];
+        const GemmCase* cases[] = {&a, &b, &c};
+        for (int i = 0; i < 3; ++i) {
+          y[i].resize(static_cast<std::size_t>(m * cases[i]->n));
+          want[i] = y[i];
+          cpu::gemm(pool, a.inputs(), cases[i]->w.view(), MatrixView<float>(want[i].data(), m, cases[i]->n), workspace, options);
+        }
+        const auto product = [&](int i) { return cpu::Product<>{cases[i]->w.view(), {y[i].data(), m, cases[i]->n}}; };
+        cpu::gemm(pool, a.inputs(), workspace, options, product(0), product(1), product(2));
+        for (int i = 0; i < 3; ++i) EXPECT_EQ(y[i], want[i]) << to_string(format) << " threads " << threads << " m " << m;
+      }
+}
+
+TEST(GemmProducts, MayReadWhatAnEarlierOneStored) {
+  const WeightFormat format{Precision::nf4, Scaling::group, 64};
+  const GemmCase gate(format, {100, 77}, 9, 1), up(format, {100, 77}, 9, 5);
+  for (const int threads : {1, 3}) {
+    cpu::ThreadPool pool(threads);
+    cpu::GemmWorkspace workspace;
+    std::vector<float> separate(900), g = gate.run(pool, {}, 9), y(900);
+    const MatrixView<float> out(y.data(), 9, 100);
+    cpu::gemm(pool, gate.inputs(), up.w.view(), MatrixView<float>(separate.data(), 9, 100), workspace);
+    const auto times = [&](float x, int row, int col) { return out(row, col) * x; };
+    cpu::gemm(pool, gate.inputs(), workspace, {}, cpu::Product<>{gate.w.view(), out},
+              cpu::Product<decltype(times)>{up.w.view(), out, times});
+    for (std::size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i], g[i] * separate[i]) << i;
+  }
+}
+
 TEST(Gemm, HonoursRowStridesAndTouchesNothingElse) {
   Problem p;
   const std::vector<float> plain = p.c.run(p.pool, {}, 9);
@@ -122,6 +159,11 @@ TEST(Gemm, RefusesWhatDoesNotFitWithTheValues) {
             "vernier::cpu::gemm: y is 8 x 70, expected m x n = 9 x 70");
   EXPECT_EQ(message([&] { cpu::gemm(p.pool, p.c.inputs(), w, p.out(), p.workspace, {.multiply = cpu::Multiply::bf16}); }),
             "vernier::cpu::gemm: no bf16 multiply for f16 weights; use Multiply::f32, which takes every format");
+  const GemmCase other({Precision::bf16, Scaling::none, 0}, {70, 77}, 9);
+  EXPECT_EQ(message([&] {
+              cpu::gemm(p.pool, p.c.inputs(), p.workspace, {}, cpu::Product<>{w, p.out()}, cpu::Product<>{other.w.view(), p.out()});
+            }),
+            "vernier::cpu::gemm: products of one call need weights of one precision, f16");
   EXPECT_EQ(message([&] { cpu::gemm(p.pool, p.c.inputs(), PackedView{}, p.out().slice_cols(0, 0), p.workspace); }),
             "vernier::cpu::gemm: W is empty: n = 0, k = 0");
   EXPECT_EQ(p.y, before);

@@ -52,25 +52,22 @@ class CpuBackend {
   }
 
   /// y = x * W^T, plus the layer's bias if it has one. x: (t, in), y: (t, out).
-  void linear(MatrixView<const float> x, const Linear& layer, MatrixView<float> y) {
-    if (layer.bias.empty())
-      gemm(x, layer, y, Identity{});
-    else
-      gemm(x, layer, y, AddBias{layer.bias.data()});
+  void linear(MatrixView<const float> x, const Linear& layer, MatrixView<float> y) { gemm(x, product(layer, y)); }
+
+  /// The same for the three projections of attention, which share x.
+  void linear_qkv(MatrixView<const float> x, const LayerWeights& w, MatrixView<float> q, MatrixView<float> k, MatrixView<float> v) {
+    gemm(x, product(w.q, q), product(w.k, k), product(w.v, v));
   }
 
   /// residual += x * W^T, plus the layer's bias if it has one.
   void linear_add(MatrixView<const float> x, const Linear& layer, MatrixView<float> residual) {
-    const AddResidual add{residual};
-    if (layer.bias.empty())
-      gemm(x, layer, residual, add);
-    else
-      gemm(x, layer, residual, Then<AddBias, AddResidual>{{layer.bias.data()}, add});
+    using Add = Then<MaybeBias, AddResidual>;
+    gemm(x, cpu::Product<Add>{layer.view(), residual, {{bias(layer)}, {residual}}});
   }
 
-  /// y = silu(gate) * (x * W^T). gate, y: (t, out), may be the same memory.
-  void linear_swiglu(MatrixView<const float> x, const Linear& layer, MatrixView<const float> gate, MatrixView<float> y) {
-    gemm(x, layer, y, SwiGlu{gate});
+  /// y = silu(x * gate^T) * (x * up^T): the gated unit. y: (t, out).
+  void linear_swiglu(MatrixView<const float> x, const Linear& gate, const Linear& up, MatrixView<float> y) {
+    gemm(x, product(gate, y), cpu::Product<SwiGlu>{up.view(), y, {y}});
   }
 
   void rotate(MatrixView<float> q, int head_dim, std::span<const KvChunk> batch, const RotaryView& rotary) {
@@ -88,16 +85,31 @@ class CpuBackend {
   }
 
  private:
+  /// x + bias[col], where there is a bias.
+  struct MaybeBias {
+    const float* bias = nullptr;
+    float operator()(float x, int, int col) const { return bias != nullptr ? x + bias[col] : x; }
+  };
+
   /// The gate of a gated unit, applied as the other half is stored.
   struct SwiGlu {
     MatrixView<const float> gate;
     float operator()(float x, int row, int col) const { return ops::silu(gate(row, col)) * x; }
   };
 
-  template <class E>
-  void gemm(MatrixView<const float> x, const Linear& layer, MatrixView<float> y, const E& epilogue) {
-    const cpu::GemmOptions options{.multiply = multiply_for(layer.weight->format().precision, activations_), .isa = isa_};
-    cpu::gemm(*pool_, x, layer.view(), y, gemm_workspace_, options, epilogue);
+  static const float* bias(const Linear& layer) { return layer.bias.empty() ? nullptr : layer.bias.data(); }
+  static cpu::Product<MaybeBias> product(const Linear& layer, MatrixView<float> y) { return {layer.view(), y, {bias(layer)}}; }
+
+  /// One call where a plan gives the matrices one precision, else one after the other.
+  template <class First, class... Others>
+  void gemm(MatrixView<const float> x, const First& first, const Others&... others) {
+    const Precision p = first.w.format.precision;
+    if (((others.w.format.precision == p) && ...)) {
+      cpu::gemm(*pool_, x, gemm_workspace_, {.multiply = multiply_for(p, activations_), .isa = isa_}, first, others...);
+    } else {
+      gemm(x, first);
+      (gemm(x, others), ...);
+    }
   }
 
   cpu::ThreadPool* pool_;

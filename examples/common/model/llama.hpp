@@ -111,9 +111,7 @@ class Llama {
     const MatrixView<float> gate = state_.gate(t);      // (t, ffn)
 
     backend_.rms_norm(hidden, w.attention_norm, eps, normed);
-    backend_.linear(normed, w.q, q);
-    backend_.linear(normed, w.k, k);
-    backend_.linear(normed, w.v, v);
+    backend_.linear_qkv(normed, w, q, k, v);
     if (config().qk_norm) {
       backend_.rms_norm_heads(q, config().head_dim, w.q_norm, eps);
       backend_.rms_norm_heads(k, config().head_dim, w.k_norm, eps);
@@ -124,8 +122,7 @@ class Llama {
     backend_.linear_add(mixed, w.o, hidden);
 
     backend_.rms_norm(hidden, w.ffn_norm, eps, normed);
-    backend_.linear(normed, w.gate, gate);
-    backend_.linear_swiglu(normed, w.up, gate, gate);
+    backend_.linear_swiglu(normed, w.gate, w.up, gate);
     backend_.linear_add(gate, w.down, hidden);
   }
 

@@ -49,10 +49,7 @@ struct TokenTiles {
   }
   /// Tokens including those that pad the last tile.
   int padded_m() const { return m == 0 ? 0 : first(count() - 1) + width(count() - 1); }
-  /// Where the tile starts, in elements of (tokens, padded_k) and of (tokens, groups).
-  std::size_t offset(int tile) const { return static_cast<std::size_t>(first(tile)) * static_cast<std::size_t>(padded_k); }
   int groups() const { return padded_k / group; }
-  std::size_t group_offset(int tile) const { return static_cast<std::size_t>(first(tile)) * static_cast<std::size_t>(groups()); }
 };
 
 /// One token as floats, `width` apart (its column of the tile); zeros beyond k. With round_bf16 each is rounded to bf16 first.

@@ -17,9 +17,9 @@ struct GemmWorkspace {
   Buffer<std::int32_t> offsets;      // of int8 activations
   Buffer<float> panels;              // one decoded panel per worker
 
-  /// Room for `tiles` of activations and for a panel of padded_k columns for each worker.
+  /// Room for `tiles` of activations (a single token once per worker) and for a panel of padded_k columns for each worker.
   void reserve(const TokenTiles& tiles, int workers, bool int8, bool decodes) {
-    const std::size_t tokens = static_cast<std::size_t>(tiles.padded_m());
+    const std::size_t tokens = static_cast<std::size_t>(tiles.m == 1 ? workers : tiles.padded_m());
     activations.reserve_discard(tokens * static_cast<std::size_t>(tiles.padded_k) * sizeof(float));
     if (int8) scales.reserve_discard(tokens * static_cast<std::size_t>(tiles.groups()));
     if (int8) offsets.reserve_discard(tokens * static_cast<std::size_t>(tiles.groups()));

@@ -1,0 +1,176 @@
+// A GEMM after its checks: how the work of a call is divided. Used by gemm.hpp alone.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "vernier/cpu/parallel.hpp"
+#include "vernier/gemm/activations.hpp"
+#include "vernier/gemm/workspace.hpp"
+#include "vernier/layout/packed_matrix.hpp"
+#include "vernier/policy/epilogue.hpp"
+#include "vernier/router/router.hpp"
+
+namespace vernier::cpu {
+
+/// One of the products of a call: y = epilogue(x * W^T). w: W (n, k) packed. y: (m, n).
+template <Epilogue E = Identity>
+struct Product {
+  PackedView w;
+  MatrixView<float> y;
+  E epilogue{};
+};
+
+namespace detail {
+
+/// What each share of the work needs. All products share the activations and the kernels.
+template <class T>
+struct GemmJob {
+  MatrixView<const T> x;
+  TokenTiles tiles;
+  bool padded = false;  // whether kernels read more columns than x has
+  const KernelSet* kernels = nullptr;
+  GemmWorkspace* workspace = nullptr;
+  ActivationScaling scaling = ActivationScaling::group;
+
+  Multiply multiply() const { return kernels->config.multiply; }
+
+  /// Bytes of an activation as the kernels read it: only the AVX-512 family multiplies bf16 as such, the others as float.
+  std::size_t element_bytes() const {
+    if (multiply() == Multiply::i8) return 1;
+    return multiply() == Multiply::bf16 && kernels->config.isa == Isa::avx512 ? 2 : 4;
+  }
+
+  /// A single float token without padding is read where it lies.
+  bool in_place() const { return std::is_same_v<T, float> && multiply() == Multiply::f32 && tiles.m == 1 && !padded; }
+
+  /// Where a share finds a tile of activations. A single token is converted by every share for itself, which is cheaper than waiting.
+  std::size_t place(int share, int tile) const {
+    return tiles.m == 1 ? static_cast<std::size_t>(share) : static_cast<std::size_t>(tiles.first(tile));
+  }
+
+  /// Converts tokens [begin, end) of the padded batch for `share`; those beyond m become zeros.
+  void pack(int share, int begin, int end) const {
+    for (int token = begin; token < end; ++token) {
+      const int tile = std::min(token / tiles.tile_m, tiles.count() - 1);
+      const int width = tiles.width(tile), column = token - tiles.first(tile), k = token < tiles.m ? x.cols : 0;
+      const T* from = token < tiles.m ? x.row(token) : x.data;
+      const std::size_t at = place(share, tile) * static_cast<std::size_t>(tiles.padded_k);
+      const std::size_t groups = place(share, tile) * static_cast<std::size_t>(tiles.groups()) + static_cast<std::size_t>(column);
+      std::uint8_t* to = workspace->activations.data() + at * element_bytes();
+      if (element_bytes() == sizeof(float))
+        pack_f32(from, k, tiles.padded_k, width, multiply() == Multiply::bf16, reinterpret_cast<float*>(to) + column);
+      else if (multiply() == Multiply::bf16)
+        pack_bf16(from, k, tiles.padded_k, width, reinterpret_cast<bf16*>(to) + 2 * column);
+      else
+        pack_int8(from, k, tiles.padded_k,
+                  {span_quantizer(kernels->config.isa), scaling, tiles.group, width, reinterpret_cast<std::int8_t*>(to) + 4 * column,
+                   workspace->scales.data() + groups, workspace->offsets.data() + groups});
+    }
+  }
+
+  /// What a tile of panel `index` of w reads, but for its activations.
+  Tile panel_tile(const PackedView& w, int index, int share) const {
+    const CpuPanel layout = w.panel();
+    Tile tile;
+    tile.codes = w.codes + static_cast<std::size_t>(index) * layout.panel_bytes();
+    tile.k = layout.padded_k();
+    tile.unit = kernels->unit;
+    tile.scale_group = w.scale_groups > 1 ? w.scale_group : tile.k;
+    if (w.scale_groups != 0) tile.scales = w.scales + static_cast<std::ptrdiff_t>(index) * w.scale_groups * CpuPanel::rows;
+    if (kernels->decode != nullptr) {
+      float* scratch = workspace->panels.data() + static_cast<std::ptrdiff_t>(share) * tiles.padded_k * CpuPanel::rows;
+      auto* decoded = reinterpret_cast<std::uint8_t*>(scratch);
+      kernels->decode(tile.codes, tile.k, decoded);
+      tile.codes = decoded;
+    }
+    return tile;
+  }
+
+  /// All tokens of one panel of a product.
+  template <class E>
+  void panel(const Product<E>& product, int index, int share) const {
+    alignas(64) float sums[max_tile_width * CpuPanel::rows];
+    Tile tile = panel_tile(product.w, index, share);
+    tile.y = sums;
+    for (int i = 0; i < tiles.count(); ++i) {
+      const std::size_t at = place(share, i);
+      tile.x = in_place() ? static_cast<const void*>(x.data)
+                          : workspace->activations.data() + at * static_cast<std::size_t>(tiles.padded_k) * element_bytes();
+      if (multiply() == Multiply::i8) {
+        tile.x_scales = workspace->scales.data() + at * static_cast<std::size_t>(tiles.groups());
+        tile.x_offsets = workspace->offsets.data() + at * static_cast<std::size_t>(tiles.groups());
+      }
+      tile.width = tiles.width(i);
+      kernels->tile(tile.width)(tile);
+      store(product, index * CpuPanel::rows, i, sums);
+    }
+  }
+
+  template <class E>
+  void store(const Product<E>& product, int col, int tile, const float* sums) const {
+    const int cols = std::min(CpuPanel::rows, product.w.n - col), first = tiles.first(tile);
+    for (int t = 0; t < tiles.valid(tile); ++t) {
+      // Through a block of its own: where an epilogue reads y itself, a compiler that sees the overlap gives up its vectors.
+      float values[CpuPanel::rows];
+      for (int i = 0; i < cols; ++i) values[i] = product.epilogue(sums[t * CpuPanel::rows + i], first + t, col + i);
+      std::memcpy(product.y.row(first + t) + col, values, static_cast<std::size_t>(cols) * sizeof(float));
+    }
+  }
+
+  /// Converts the activations, then multiplies the panels of all products in one step of the pool.
+  template <class First, class... Others>
+  void run(ThreadPool& pool, const Product<First>& first, const Product<Others>&... others) const {
+    const bool alone = tiles.m == 1 && !in_place();
+    if (tiles.m > 1) pack_all(pool);
+    pool.run([&](int share) {
+      if (alone) pack(share, 0, 1);
+      run_share(pool.size(), share, first, others...);
+    });
+  }
+
+ private:
+  /// Values below which waking the shares costs more than it saves.
+  static constexpr std::int64_t values_per_wake = 8192;
+
+  void pack_all(ThreadPool& pool) const {
+    const std::int64_t tokens = tiles.padded_m();
+    if (tokens * x.cols < values_per_wake)
+      pack(0, 0, static_cast<int>(tokens));
+    else
+      pool.for_ranges(tokens, [&](std::int64_t begin, std::int64_t end) { pack(0, static_cast<int>(begin), static_cast<int>(end)); });
+  }
+
+  /// The panels of a share: one contiguous range of each matrix that it reads, so that it is one stream of codes.
+  template <class First, class... Others>
+  void run_share(int shares, int share, const Product<First>& first, const Product<Others>&... others) const {
+    if (((others.w.n == first.w.n) && ...)) {  // panel by panel through all of them, so that epilogues may read earlier products
+      const Range panels = part_of(first.w.panel().panels(), shares, share);
+      for (int p = static_cast<int>(panels.begin); p < panels.end; ++p) {
+        panel(first, p, share);
+        (panel(others, p, share), ...);
+      }
+      return;
+    }
+    const Range panels = part_of((first.w.panel().panels() + ... + others.w.panel().panels()), shares, share);
+    std::int64_t before = 0;
+    const auto part = [&](const auto& product) {
+      const std::int64_t count = product.w.panel().panels();
+      for (std::int64_t p = std::max(panels.begin, before); p < std::min(panels.end, before + count); ++p)
+        panel(product, static_cast<int>(p - before), share);
+      before += count;
+    };
+    part(first);
+    (part(others), ...);
+  }
+
+  struct Range {
+    std::int64_t begin, end;
+  };
+  static Range part_of(std::int64_t count, int shares, int share) { return {count * share / shares, count * (share + 1) / shares}; }
+};
+
+}  // namespace detail
+}  // namespace vernier::cpu
