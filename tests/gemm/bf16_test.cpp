@@ -19,22 +19,28 @@ std::vector<float> decoded(const std::vector<T>& x) {
   return out;
 }
 
+void expect_matches(cpu::ThreadPool& pool, GemmCase c) {
+  const std::vector<float> exact = c.x;
+  c.x = decoded(rounded<bf16>(exact));
+  c.update();
+  c.x = exact;
+  for (const cpu::Isa isa : isas())
+    for (const int m : {1, 3, 9, 33}) {
+      const std::vector<float> y = c.run(pool, {.multiply = cpu::Multiply::bf16, .isa = isa}, m);
+      Worst worst;  // a bf16 dot rounds each of its two products' sums: twice a chain at most
+      for (std::size_t i = 0; i < y.size(); ++i) worst.add(i, c.want[i], static_cast<double>(y[i]), 2 * chain_bound(c.k, c.sizes[i]));
+      EXPECT_LE(worst.excess, 0) << describe(c, isa, m) << ": " << worst.text();
+    }
+}
+
 TEST(Bf16Gemm, MatchesTheReferenceOnRoundedActivations) {
   cpu::ThreadPool pool(2);
-  for (const Shape shape : shapes()) {
-    GemmCase c({Precision::bf16, Scaling::none, 0}, shape, 33);
-    const std::vector<float> exact = c.x;
-    c.x = decoded(rounded<bf16>(exact));
-    c.update();
-    c.x = exact;
-    for (const cpu::Isa isa : isas())
-      for (const int m : {1, 3, 9, 33}) {
-        const std::vector<float> y = c.run(pool, {.multiply = cpu::Multiply::bf16, .isa = isa}, m);
-        Worst worst;  // a bf16 dot rounds each of its two products' sums: twice a chain at most
-        for (std::size_t i = 0; i < y.size(); ++i) worst.add(i, c.want[i], static_cast<double>(y[i]), 2 * chain_bound(c.k, c.sizes[i]));
-        EXPECT_LE(worst.excess, 0) << describe(c, isa, m) << ": " << worst.text();
-      }
-  }
+  const std::vector<WeightFormat> formats{{Precision::bf16, Scaling::none, 0},
+                                          {Precision::e4m3, Scaling::row, 0},
+                                          {Precision::e4m3, Scaling::block, 128},
+                                          {Precision::e5m2, Scaling::row, 0}};
+  for (const WeightFormat format : formats)
+    for (const Shape shape : shapes()) expect_matches(pool, GemmCase(format, shape, 33));
 }
 
 template <class T>

@@ -55,27 +55,32 @@ std::string test_name(const testing::TestParamInfo<WeightFormat>& info) {
 }
 INSTANTIATE_TEST_SUITE_P(Formats, FloatGemm, testing::ValuesIn(weight_formats()), test_name);
 
-/// Every 8- and 16-bit code that is a finite number, NaN or infinity decodes to its exact value, seen through a GEMM with one column.
-TEST(FloatGemmCodes, DecodesEveryCodeExactly) {
+/// Every code of p, finite number, NaN or infinity, decodes to its exact value, seen through a GEMM with one column.
+void expect_every_code(Precision p, cpu::Multiply multiply) {
   cpu::ThreadPool pool(1);
   cpu::GemmWorkspace workspace;
-  for (const Precision p : {Precision::f16, Precision::bf16, Precision::i8, Precision::e4m3, Precision::e5m2, Precision::nf4}) {
-    const int codes = 1 << bits(p);
-    PackedMatrix w(codes, 1, default_format(p));
-    std::memset(w.codes(), 0, w.panel().total_bytes());
-    for (int code = 0; code < codes; ++code) std::memcpy(w.codes() + w.panel().byte_offset(code, 0), &code, bits(p) == 16 ? 2 : 1);
-    for (int i = 0; i < w.panel().panels() * w.scale_groups() * CpuPanel::rows; ++i) w.scales()[i] = 1.0f;
-    const float one = 1.0f;
-    std::vector<float> y(static_cast<std::size_t>(codes));
-    for (const cpu::Isa isa : isas()) {
-      cpu::gemm(pool, MatrixView<const float>(&one, 1, 1), w.view(), MatrixView<float>(y.data(), 1, codes), workspace, {.isa = isa});
-      for (int code = 0; code < codes; ++code) {
-        const double want = reference::weight(w.view(), code, 0), got = static_cast<double>(y[static_cast<std::size_t>(code)]);
-        ASSERT_TRUE(std::isnan(want) ? std::isnan(got) : want == got)
-            << name(isa) << " " << name(p) << " code " << code << ": " << want << " " << got;
-      }
+  const int codes = 1 << bits(p);
+  PackedMatrix w(codes, 1, default_format(p));
+  std::memset(w.codes(), 0, w.panel().total_bytes());
+  for (int code = 0; code < codes; ++code) std::memcpy(w.codes() + w.panel().byte_offset(code, 0), &code, bits(p) == 16 ? 2 : 1);
+  for (int i = 0; i < w.panel().panels() * w.scale_groups() * CpuPanel::rows; ++i) w.scales()[i] = 1.0f;
+  const float one = 1.0f;
+  std::vector<float> y(static_cast<std::size_t>(codes));
+  for (const cpu::Isa isa : isas()) {
+    cpu::gemm(pool, MatrixView<const float>(&one, 1, 1), w.view(), MatrixView<float>(y.data(), 1, codes), workspace,
+              {.multiply = multiply, .isa = isa});
+    for (int code = 0; code < codes; ++code) {
+      const double want = reference::weight(w.view(), code, 0), got = static_cast<double>(y[static_cast<std::size_t>(code)]);
+      ASSERT_TRUE(std::isnan(want) ? std::isnan(got) : want == got)
+          << name(isa) << " " << name(p) << " code " << code << ": " << want << " " << got;
     }
   }
+}
+
+TEST(FloatGemmCodes, DecodesEveryCodeExactly) {
+  for (const Precision p : {Precision::f16, Precision::bf16, Precision::i8, Precision::e4m3, Precision::e5m2, Precision::nf4})
+    expect_every_code(p, cpu::Multiply::f32);
+  for (const Precision p : {Precision::e4m3, Precision::e5m2}) expect_every_code(p, cpu::Multiply::bf16);
 }
 
 }  // namespace

@@ -37,7 +37,11 @@ TEST(Invariance, Int8Multiplies) {
   expect_invariant({Precision::nf4, Scaling::group, 64}, cpu::Multiply::i8);
 }
 
-TEST(Invariance, Bf16Multiplies) { expect_invariant({Precision::bf16, Scaling::none, 0}, cpu::Multiply::bf16); }
+TEST(Invariance, Bf16Multiplies) {
+  expect_invariant({Precision::bf16, Scaling::none, 0}, cpu::Multiply::bf16);
+  expect_invariant({Precision::e4m3, Scaling::block, 128}, cpu::Multiply::bf16);
+  expect_invariant({Precision::e5m2, Scaling::row, 0}, cpu::Multiply::bf16);
+}
 
 }  // namespace
 }  // namespace vernier::test

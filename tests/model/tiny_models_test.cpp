@@ -133,8 +133,9 @@ TEST_P(TinyModels, EveryWeightFormatStaysNearF16) {
   const std::vector<float> want = exact.run(base, ids);
   double signal = 0;
   for (float x : want) signal += static_cast<double>(x) * x;
-  // Relative noise of one rounding to nearest (bf16 2^-9/sqrt(3), int8 rows, fp8 mantissas, nf4's 0.09), through 7 matrices a layer and the
-  // head, with activations of the same precision: sqrt(15) times, doubled for what the softmax and the gate amplify.
+  // Relative noise of one rounding to nearest (bf16 2^-9/sqrt(3), int8 rows, fp8 mantissas, nf4's 0.09). 7 matrices a layer and the head,
+  // each rounded and multiplied by activations that are rounded as far at most: sqrt(2 * 15) times, doubled for what the softmax and the
+  // gate amplify.
   const std::pair<Precision, double> formats[] = {
       {Precision::bf16, 0.0012}, {Precision::i8, 0.008}, {Precision::e4m3, 0.027}, {Precision::e5m2, 0.054}, {Precision::nf4, 0.093}};
   for (const auto& [precision, noise] : formats) {
@@ -144,7 +145,7 @@ TEST_P(TinyModels, EveryWeightFormatStaysNearF16) {
     const std::vector<float> got = model.run(sequence, ids);
     double error = 0;
     for (std::size_t i = 0; i < got.size(); ++i) error += (static_cast<double>(got[i]) - want[i]) * (static_cast<double>(got[i]) - want[i]);
-    EXPECT_LE(std::sqrt(error / signal), 2 * std::sqrt(15.0) * noise);
+    EXPECT_LE(std::sqrt(error / signal), 2 * std::sqrt(30.0) * noise);
     EXPECT_GT(error, 0);
   }
 }

@@ -20,13 +20,17 @@
 
 namespace vernier::model {
 
-/// Whether linear layers round their activations to int8 where the weight format has an integer kernel (i8 and nf4), or always multiply
-/// in float. int8 is several times faster in prefill; docs/numerics.md says what it costs.
+/// Whether linear layers round their activations to int8 where the weight format has an integer kernel (i8 and nf4), and to bf16 where the
+/// weights are exact in it (bf16 and fp8), or always multiply in float. int8 is several times faster in prefill, bf16 twice;
+/// docs/numerics.md says what it costs.
 enum class Activations : unsigned char { f32, i8 };
 
-/// How a linear layer with weights of precision p is multiplied.
-constexpr cpu::Multiply multiply_for(Precision p, Activations activations) {
-  return activations == Activations::i8 && cpu::supports(cpu::Multiply::i8, p) ? cpu::Multiply::i8 : cpu::Multiply::f32;
+/// How a linear layer with weights of precision p is multiplied. bf16 where the machine has an instruction for it.
+inline cpu::Multiply multiply_for(Precision p, Activations activations, cpu::Isa isa = cpu::selected_isa()) {
+  if (activations == Activations::f32) return cpu::Multiply::f32;
+  if (cpu::supports(cpu::Multiply::i8, p)) return cpu::Multiply::i8;
+  const bool bf16 = isa == cpu::Isa::avx512 && cpu::features().avx512_bf16 && cpu::supports(cpu::Multiply::bf16, p);
+  return bf16 ? cpu::Multiply::bf16 : cpu::Multiply::f32;
 }
 
 /// Runs on a caller's pool. One forward at a time.
@@ -105,7 +109,7 @@ class CpuBackend {
   void gemm(MatrixView<const float> x, const First& first, const Others&... others) {
     const Precision p = first.w.format.precision;
     if (((others.w.format.precision == p) && ...)) {
-      cpu::gemm(*pool_, x, gemm_workspace_, {.multiply = multiply_for(p, activations_), .isa = isa_}, first, others...);
+      cpu::gemm(*pool_, x, gemm_workspace_, {.multiply = multiply_for(p, activations_, isa_), .isa = isa_}, first, others...);
     } else {
       gemm(x, first);
       (gemm(x, others), ...);

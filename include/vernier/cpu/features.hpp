@@ -32,7 +32,7 @@ constexpr std::string_view name(Isa isa) {
 /// What this machine offers.
 struct Features {
   Isa isa = Isa::scalar;     // the highest family
-  bool avx512_bf16 = false;  // vdpbf16ps, an extra of some AVX-512 machines
+  bool avx512_bf16 = false;  // vdpbf16ps, and vpermi2b of VBMI: extras of some AVX-512 machines
 };
 
 /// Asks the processor (CPUID) and whether the operating system saves the vector registers (XCR0). A CPUID costs microseconds
@@ -50,10 +50,11 @@ inline Features detect_features() {
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return found;
   if (!(fma && avx && f16c && bit(b, 5) && saves_ymm)) return found;
   found.isa = Isa::avx2;
+  const bool vbmi = bit(c, 1);
   const bool f = bit(b, 16), dq = bit(b, 17), bw = bit(b, 30), vl = bit(b, 31), vnni = bit(c, 11);
   if (!(f && dq && bw && vl && vnni && saves_zmm)) return found;
   found.isa = Isa::avx512;
-  if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0) found.avx512_bf16 = bit(a, 5);
+  if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0) found.avx512_bf16 = bit(a, 5) && vbmi;
 #endif
   return found;
 }

@@ -1,4 +1,4 @@
-// AVX-512 micro-kernels in float and bf16 (F, BW, VL, DQ, VNNI; the bf16 one also BF16). A panel of 32 rows is two vectors of sums per
+// AVX-512 micro-kernels in float (F, BW, VL, DQ, VNNI). A panel of 32 rows is two vectors of sums per
 // token, which stay in registers from the first column to the last. Weights are decoded in registers, once per tile.
 #pragma once
 
@@ -156,25 +156,6 @@ inline void float_tile(const Tile& tile) {
   std::int32_t word;
   __builtin_memcpy(&word, from, 4);
   return _mm512_set1_epi32(word);
-}
-
-/// += two columns of bf16 products for every token. vdpbf16ps rounds and flushes subnormals in its own way.
-template <int Width, int... T>
-[[gnu::always_inline]] inline void add_bf16(Sums<Width>& sums, const Lanes& w, const std::uint8_t* x, Indices<T...>) {
-  ((sums.of[T][0] = _mm512_dpbf16_ps(sums.of[T][0], (__m512bh)w.low, (__m512bh)broadcast_word(x + 4 * T)),
-    sums.of[T][1] = _mm512_dpbf16_ps(sums.of[T][1], (__m512bh)w.high, (__m512bh)broadcast_word(x + 4 * T))),
-   ...);
-}
-
-/// One tile of bf16 weights and activations.
-template <int Width>
-inline void bf16_tile(const Tile& tile) {
-  const std::uint8_t* codes = tile.codes;
-  const auto* x = static_cast<const std::uint8_t*>(tile.x);
-  Sums<Width> sums;
-  sums.zero(indices<Width>);
-  for (int k = 0; k < tile.k; k += 2, codes += 128, x += 4 * Width) add_bf16(sums, load_lanes(codes), x, indices<Width>);
-  store_sums<Width>(tile, sums, tile.scales, 0, indices<Width>);
 }
 
 template <Precision P, int... J>

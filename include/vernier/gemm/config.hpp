@@ -11,7 +11,7 @@ namespace vernier::cpu {
 
 /// How weights and activations are multiplied.
 ///   f32   every weight decoded exactly, float multiply-adds. Any weight format.
-///   bf16  activations rounded to bf16, products summed in float. bf16 weights only.
+///   bf16  activations rounded to bf16, products summed in float. bf16 and fp8 weights, whose values bf16 holds exactly.
 ///   i8    activations rounded to int8, exact int32 sums per activation group. i8 and nf4 weights; nf4 values are rounded to 1/127.
 enum class Multiply : unsigned char { f32, bf16, i8 };
 
@@ -30,7 +30,7 @@ constexpr std::string_view name(Multiply multiply) {
 constexpr bool supports(Multiply multiply, Precision p) {
   switch (multiply) {
     case Multiply::f32: return true;
-    case Multiply::bf16: return p == Precision::bf16;
+    case Multiply::bf16: return p == Precision::bf16 || p == Precision::e4m3 || p == Precision::e5m2;
     case Multiply::i8: return p == Precision::i8 || p == Precision::nf4;
   }
   return false;
@@ -75,7 +75,7 @@ template <GemmConfig C>
 constexpr bool check() {
   static_assert(C.tile_m >= 1 && C.tile_m <= 16, "vernier::cpu::gemm: tile_m must be 1 to 16 tokens");
   static_assert(supports(C.multiply, C.weight),
-                "vernier::cpu::gemm: bf16 multiplies take bf16 weights, i8 multiplies i8 or nf4; use Multiply::f32");
+                "vernier::cpu::gemm: bf16 multiplies take bf16 or fp8 weights, i8 multiplies i8 or nf4; use Multiply::f32");
   static_assert(!C.decode_first || C.isa != Isa::scalar,
                 "vernier::cpu::gemm: decode_first is for avx2 and avx512; scalar kernels decode once per tile");
   static_assert(

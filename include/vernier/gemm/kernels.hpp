@@ -7,6 +7,7 @@
 
 #include "vernier/cpu/micro_avx2.hpp"
 #include "vernier/cpu/micro_avx512.hpp"
+#include "vernier/cpu/micro_avx512_bf16.hpp"
 #include "vernier/cpu/micro_avx512_i8.hpp"
 #include "vernier/cpu/micro_scalar.hpp"
 #include "vernier/cpu/tile.hpp"
@@ -54,7 +55,7 @@ constexpr TileKernel tile_kernel() {
     if constexpr (C.multiply == Multiply::i8)
       return avx512::int8_tile<p, Width>;
     else if constexpr (C.multiply == Multiply::bf16)
-      return avx512::bf16_tile<Width>;
+      return avx512::bf16_tile<p, Width>;
     else
       return avx512::float_tile<p, Width>;
 #endif
@@ -83,7 +84,7 @@ constexpr float unit() {
   else if constexpr (C.isa == Isa::avx2)
     return avx2::float_unit(C.weight);
   else if constexpr (C.isa == Isa::avx512)
-    return avx512::float_unit(C.weight);
+    return C.multiply == Multiply::bf16 ? 1.0f : avx512::float_unit(C.weight);
 #endif
   else
     return 1.0f;

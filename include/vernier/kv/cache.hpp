@@ -12,12 +12,9 @@
 #include <utility>
 #include <vector>
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
 #include "vernier/core/buffer.hpp"
 #include "vernier/core/error.hpp"
+#include "vernier/core/huge_pages.hpp"
 #include "vernier/kv/layout.hpp"
 #include "vernier/kv/page_pool.hpp"
 
@@ -33,21 +30,6 @@ struct KvChunk {
   int first = 0;
   int count = 0;
 };
-
-namespace detail {
-
-/// Asks for 2 MiB pages behind this memory, before it is touched: decode then reads it about a tenth faster. A wish, so refusal is ignored.
-inline void prefer_huge_pages(std::uint8_t* memory, std::size_t bytes) {
-#ifdef __linux__
-  constexpr std::uintptr_t huge = std::uintptr_t{1} << 21;
-  const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(memory), skip = (huge - address % huge) % huge;
-  if (bytes >= skip + huge) (void)madvise(memory + skip, (bytes - skip) / huge * huge, MADV_HUGEPAGE);
-#else
-  (void)memory, (void)bytes;
-#endif
-}
-
-}  // namespace detail
 
 /// Memory and page counts. Neither copied nor moved: sequences point at it, and it must outlive them.
 class KvCache {

@@ -8,6 +8,7 @@
 
 #include "vernier/core/buffer.hpp"
 #include "vernier/core/error.hpp"
+#include "vernier/core/huge_pages.hpp"
 #include "vernier/core/math.hpp"
 #include "vernier/layout/cpu_panel.hpp"
 #include "vernier/layout/weight_format.hpp"
@@ -52,6 +53,7 @@ class PackedMatrix {
     const std::string_view why = why_unsupported(format);
     expect(why.empty(), "vernier::PackedMatrix", to_string(format), " is not a weight format: ", why);
     codes_ = Buffer<std::uint8_t>(panel().total_bytes() + buffer_alignment);
+    detail::prefer_huge_pages(codes_.data(), panel().total_bytes());
     std::memset(codes_.data() + panel().total_bytes(), 0, buffer_alignment);
     scales_ = Buffer<float>(static_cast<std::size_t>(panel().panels()) * static_cast<std::size_t>(scale_groups() * CpuPanel::rows));
   }

@@ -33,6 +33,8 @@ struct DefaultGemmTable {
       GemmRule{{.isa = Isa::avx512, .weight = Precision::nf4, .multiply = Multiply::i8, .tile_m = 8}, 16},
       GemmRule{{.isa = Isa::avx512, .weight = Precision::nf4, .multiply = Multiply::i8, .tile_m = 7}},
       GemmRule{{.isa = Isa::avx512, .weight = Precision::bf16, .multiply = Multiply::bf16, .tile_m = 12}},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::e4m3, .multiply = Multiply::bf16, .tile_m = 12}},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::e5m2, .multiply = Multiply::bf16, .tile_m = 12}},
 
       // AVX2: an f16 vector is one instruction to decode, so that decoding first never pays (m = 6: 133 us against 213).
       GemmRule{{.isa = Isa::avx2, .weight = Precision::f16, .tile_m = 3}},
@@ -54,6 +56,10 @@ struct DefaultGemmTable {
       // A bf16 multiply is a float one here: m = 96 49 GFLOP/s in registers, 92 decoded first.
       GemmRule{{.isa = Isa::avx2, .weight = Precision::bf16, .multiply = Multiply::bf16, .tile_m = 3}, 3},
       GemmRule{{.isa = Isa::avx2, .weight = Precision::bf16, .multiply = Multiply::bf16, .tile_m = 3, .decode_first = true}},
+      GemmRule{{.isa = Isa::avx2, .weight = Precision::e4m3, .multiply = Multiply::bf16, .tile_m = 3}, 3},
+      GemmRule{{.isa = Isa::avx2, .weight = Precision::e4m3, .multiply = Multiply::bf16, .tile_m = 3, .decode_first = true}},
+      GemmRule{{.isa = Isa::avx2, .weight = Precision::e5m2, .multiply = Multiply::bf16, .tile_m = 3}, 3},
+      GemmRule{{.isa = Isa::avx2, .weight = Precision::e5m2, .multiply = Multiply::bf16, .tile_m = 3, .decode_first = true}},
 
       // Portable: a tile of 8 amortises the decoding; not tuned further.
       GemmRule{{.isa = Isa::scalar, .weight = Precision::f16, .tile_m = 8}},
@@ -65,12 +71,14 @@ struct DefaultGemmTable {
       GemmRule{{.isa = Isa::scalar, .weight = Precision::i8, .multiply = Multiply::i8, .tile_m = 8}},
       GemmRule{{.isa = Isa::scalar, .weight = Precision::nf4, .multiply = Multiply::i8, .tile_m = 8}},
       GemmRule{{.isa = Isa::scalar, .weight = Precision::bf16, .multiply = Multiply::bf16, .tile_m = 8}},
+      GemmRule{{.isa = Isa::scalar, .weight = Precision::e4m3, .multiply = Multiply::bf16, .tile_m = 8}},
+      GemmRule{{.isa = Isa::scalar, .weight = Precision::e5m2, .multiply = Multiply::bf16, .tile_m = 8}},
   };
 };
 
 /// Every key that gemm() may ask for.
 inline constexpr auto all_gemm_keys = [] {
-  std::array<GemmKey, 27> keys{};
+  std::array<GemmKey, 33> keys{};
   std::size_t count = 0;
   for (Isa isa : all_isas)
     for (Precision p : all_precisions)
