@@ -61,9 +61,12 @@ inline __m256 multiply_add(__m256 sum, const std::uint8_t* operand, const Step& 
   return sum;
 }
 
+/// As in cpu_avx512.hpp, but half a line a step, from one end of the page to the other: whole lines would come in bursts.
+inline void fetch(const std::uint8_t* at) { _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T1); }
+
 /// scores(row, j) = q(row) . key(j), up to scales, for rows [row, row + Rows) and all keys of a page.
 template <Precision P, int Rows>
-void score_rows(const KeyTile& tile, const RowBlock& block, int row, int page) {
+[[gnu::noinline]] void score_rows(const KeyTile& tile, const RowBlock& block, int row, int page) {
   constexpr int step = vernier::detail::step_rows<P>, bytes = operand_bytes<P>;
   const int steps = tile.head_dim / step, tokens = tile.page_tokens;
   const void* const q = P == Precision::i8 ? static_cast<const void*>(block.q_codes) : block.q;
@@ -71,16 +74,22 @@ void score_rows(const KeyTile& tile, const RowBlock& block, int row, int page) {
   float* const scores = block.scores + row * most_tile_keys + page * tokens;
   for (int j = 0; j < tokens; j += 16) {
     __m256 s[Rows][2];
-    for (auto& r : s) r[0] = r[1] = _mm256_setzero_ps();
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; ++r) s[r][0] = s[r][1] = _mm256_setzero_ps();
     const std::uint8_t* key = tile.runs[page].keys + 2 * j;
+    const std::uint8_t* const ahead = tile.runs[page].values + 2 * j * steps;
     for (int d = 0; d < steps; ++d, key += 2 * tokens) {
+      fetch(ahead + 32 * d);
       const Step k0 = load_step<P>(key), k1 = load_step<P>(key + 16);
+#pragma GCC unroll 8
       for (int r = 0; r < Rows; ++r) {
         s[r][0] = multiply_add<P>(s[r][0], operand + (r * steps + d) * bytes, k0);
         s[r][1] = multiply_add<P>(s[r][1], operand + (r * steps + d) * bytes, k1);
       }
     }
+#pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 2
       for (int v = 0; v < 2; ++v) {
         if constexpr (P == Precision::i8)
           s[r][v] = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_castps_si256(s[r][v])), _mm256_set1_ps(block.q_scale[row + r]));
@@ -91,30 +100,32 @@ void score_rows(const KeyTile& tile, const RowBlock& block, int row, int page) {
 
 /// acc(row) += the sum of weight(row, j) * value(j) over the keys of the range, sixteen elements at a time. Integers for i8.
 template <Precision P, int Rows>
-void add_values(const KeyTile& tile, const RowBlock& block, int row, KeyRange range) {
+[[gnu::noinline]] void add_values(const KeyTile& tile, const RowBlock& block, int row, KeyRange range, int d) {
   constexpr int step = vernier::detail::step_rows<P>, bytes = operand_bytes<P>;
   const int tokens = tile.page_tokens, stride = tile.value_stride;
   const std::uint8_t* const weight = reinterpret_cast<const std::uint8_t*>(block.scores + row * most_tile_keys);
-  for (int d = 0; d < stride; d += 16) {
-    float* const acc = block.acc + row * stride + d;
-    __m256 sum[Rows][2];
-    for (int r = 0; r < Rows; ++r)
-      for (int v = 0; v < 2; ++v) sum[r][v] = _mm256_loadu_ps(acc + r * stride + 8 * v);
-    for (int j = range.begin; j < range.end;) {
-      const int page = j / tokens, stop = std::min(range.end, (page + 1) * tokens);
-      const std::uint8_t* value = tile.runs[page].values + ((j - page * tokens) / step * stride + d) * 2;
-      for (; j < stop; j += step, value += 2 * stride) {
-        const Step x0 = load_step<P>(value), x1 = load_step<P>(value + 16);
-        for (int r = 0; r < Rows; ++r) {
-          const std::uint8_t* const w = weight + r * most_tile_keys * 4 + j / step * bytes;
-          sum[r][0] = multiply_add<P>(sum[r][0], w, x0);
-          sum[r][1] = multiply_add<P>(sum[r][1], w, x1);
-        }
+  float* const acc = block.acc + row * stride + d;
+  __m256 sum[Rows][2];
+#pragma GCC unroll 8
+  for (int r = 0; r < Rows; ++r) sum[r][0] = _mm256_loadu_ps(acc + r * stride), sum[r][1] = _mm256_loadu_ps(acc + r * stride + 8);
+  for (int j = range.begin; j < range.end;) {
+    const int page = j / tokens, stop = std::min(range.end, (page + 1) * tokens);
+    const std::uint8_t* value = tile.runs[page].values + ((j - page * tokens) / step * stride + d) * 2;
+    const bool fetches = row == 0 && page < tile.ahead;
+    const std::uint8_t* ahead = fetches ? tile.runs[page + tile.pages].keys + 2 * d * tokens / step : value;
+    for (; j < stop; j += step, value += 2 * stride, ahead += 32) {
+      fetch(ahead);
+      const Step x0 = load_step<P>(value), x1 = load_step<P>(value + 16);
+#pragma GCC unroll 8
+      for (int r = 0; r < Rows; ++r) {
+        const std::uint8_t* const w = weight + r * most_tile_keys * 4 + j / step * bytes;
+        sum[r][0] = multiply_add<P>(sum[r][0], w, x0);
+        sum[r][1] = multiply_add<P>(sum[r][1], w, x1);
       }
     }
-    for (int r = 0; r < Rows; ++r)
-      for (int v = 0; v < 2; ++v) _mm256_storeu_ps(acc + r * stride + 8 * v, sum[r][v]);
   }
+#pragma GCC unroll 8
+  for (int r = 0; r < Rows; ++r) _mm256_storeu_ps(acc + r * stride, sum[r][0]), _mm256_storeu_ps(acc + r * stride + 8, sum[r][1]);
 }
 
 /// Rows are a number at run time up to Most; each count has its own register tile.
@@ -129,7 +140,7 @@ template <Precision P, int Most = 4>
 void add_values_up_to(const KeyTile& tile, const RowBlock& block, int row, int rows, KeyRange range) {
   if constexpr (Most > 1)
     if (rows < Most) return add_values_up_to<P, Most - 1>(tile, block, row, rows, range);
-  add_values<P, Most>(tile, block, row, range);
+  for (int d = 0; d < tile.value_stride; d += 16) add_values<P, Most>(tile, block, row, range, d);
 }
 
 /// As in cpu_avx512.hpp.
@@ -204,6 +215,7 @@ void attention_tile(const KeyTile& tile, const RowBlock& block) {
   const int stride = tile.value_stride;
   for (int page = 0; page < tile.pages; ++page) {
     const RowRange rows = rows_that_see(tile, block, {page * tile.page_tokens, (page + 1) * tile.page_tokens});
+    if constexpr (has_kv_scale(P)) fetch_scales(tile, page);
     for (int row = rows.begin; row < rows.end; row += most) score_up_to<P>(tile, block, row, rows.end - row, page);
   }
   for (int row = 0; row < block.rows; row += most) {

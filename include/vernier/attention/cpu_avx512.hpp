@@ -257,6 +257,7 @@ void attention_tile(const KeyTile& tile, const RowBlock& block) {
   for (int j = 0; j < tile.keys(); j += 64) {
     const KeyRange keys{j, std::min(j + 64, tile.keys())};
     const RowRange rows = rows_that_see(tile, block, keys);
+    for (int page = tile.page_of(j); has_kv_scale(P) && page < tile.pages && page <= tile.page_of(j + 63); ++page) fetch_scales(tile, page);
     for (int row = rows.begin; row < rows.end; row += row_tile) score_up_to<P, row_tile>(tile, block, row, rows.end - row, keys);
   }
   for (int row = 0; row < block.rows; row += row_tile) {

@@ -30,7 +30,7 @@ AttentionKernel IsaAttention<I>::kernel(Precision p) {
       return {cpu::avx512::attention_tile<P>, cpu::avx512::prepare_int16};
     else if constexpr (I == cpu::Isa::avx512 && has_kv_scale(P))
       return cpu::features().avx512_bf16 ? AttentionKernel{cpu::avx512::attention_tile<P>, cpu::avx512::prepare_bf16}
-                                         : AttentionKernel{cpu::avx2::attention_tile<P>, cpu::avx2::prepare_lifted};
+                                         : IsaAttention<cpu::Isa::avx2>::kernel(P);
     else if constexpr (I == cpu::Isa::avx512)
       return {cpu::avx512::attention_tile<P>};
     else if constexpr (I == cpu::Isa::avx2 && P == Precision::i8)

@@ -88,6 +88,12 @@ inline RowRange rows_that_see(const KeyTile& tile, const RowBlock& block, KeyRan
   return rows;
 }
 
+/// Asks for the scales of a page, long before they are read. No run of lines leads a processor to them.
+inline void fetch_scales(const KeyTile& tile, int page) {
+  const int bytes = 2 * tile.page_tokens * static_cast<int>(sizeof(float));  // of keys, and straight behind them of values
+  for (int at = 0; at < bytes; at += 64) __builtin_prefetch(reinterpret_cast<const char*>(tile.runs[page].key_scales) + at, 0, 2);
+}
+
 /// Calls add(row, count, range) so that every row gets its own range of keys in ascending order, and as many rows as possible share a
 /// call: first the keys that only some see, at the edge of a window, then those that all see, then the causal edge. Ranges are widened to
 /// multiples of `step`.
