@@ -85,9 +85,10 @@ void declare(CLI::App& app, Raw& raw, Options& o) {
   app.add_option("--cache-type-k", raw.keys, "formats of cached keys and values, also -ctk: f16, bf16, i8, e4m3, e5m2 (default: f16)");
   app.add_option("--cache-type-v", raw.values, "also -ctv; keys and values share a format, so this must name the same");
   app.add_option("-t,--threads", raw.threads, "worker threads (default: one per processor)");
-  app.add_option("--activations", raw.activations, "f32: never rounded; i8: rounded for i8 and nf4 weights; auto: i8")
+  app.add_option("--activations", raw.activations,
+                 "f32: never rounded; i8 (auto): int8 for i8 and nf4 weights, bf16 for fp8; bf16: also for bf16 weights")
       ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "f32", "i8"}));
+      ->check(CLI::IsMember({"auto", "f32", "i8", "bf16"}));
   app.add_option("-r,--repetitions", o.repetitions, "of each test")->capture_default_str()->check(CLI::Range(1, 1000));
   app.add_flag("!--no-warmup", o.warmup, "do not run each test once before it is timed");
   app.add_option("-o,--output", raw.output, "md, json or csv")->capture_default_str()->check(CLI::IsMember({"md", "json", "csv"}));
@@ -156,7 +157,7 @@ Options parse(int argc, char** argv, CLI::App& app) {
   if (!raw.keys.empty()) o.kv = precisions("--cache-type-k", raw.keys, true);
   expect(raw.values.empty() || precisions("--cache-type-v", raw.values, true) == o.kv, "--cache-type-v",
          "differs from --cache-type-k; keys and values are cached in the same format");
-  o.activations = raw.activations == "f32" ? model::Activations::f32 : model::Activations::i8;
+  o.activations = model::parse_activations(raw.activations);
   o.batch = std::min(raw.batch, raw.micro_batch);
   o.output = raw.output == "json" ? Output::json : raw.output == "csv" ? Output::csv : Output::markdown;
   return o;

@@ -103,7 +103,9 @@ boost::json::object fields(const Options& o, const Subject& subject, const Resul
           {"avg_ts", mean(rates)},
           {"stddev_ts", deviation(rates)},
           {"weights", subject.weights},
-          {"activations", o.activations == model::Activations::f32 ? "f32" : "i8"},
+          {"activations", o.activations == model::Activations::f32    ? "f32"
+                          : o.activations == model::Activations::bf16 ? "bf16"
+                                                                      : "i8"},
           {"n_sequences", test.sequences},
           {"load_seconds", subject.load_seconds},
           {"median_ts", median(rates)},

@@ -35,9 +35,10 @@ Options parse(int argc, char** argv, CLI::App& app) {
   weights->check(CLI::IsMember({"f16", "bf16", "i8", "e4m3", "e5m2", "nf4"}));
   app.add_option("--plan", o.plan, "layer plan: a file that gives each matrix its format, or mixed")->excludes(weights);
   app.add_option("--kv,--kv-cache-dtype", o.kv, "format of cached keys and values")->capture_default_str()->check(kv_names);
-  app.add_option("--activations", o.activations, "f32: never rounded; i8: rounded for i8 and nf4 weights; auto: i8")
+  app.add_option("--activations", o.activations,
+                 "f32: never rounded; i8 (auto): int8 for i8 and nf4 weights, bf16 for fp8; bf16: also for bf16 weights")
       ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "f32", "i8"}));
+      ->check(CLI::IsMember({"auto", "f32", "i8", "bf16"}));
   auto* text = app.add_option("--text", o.text, "judge on this text, cut into windows of --ctx-size tokens");
   app.add_option("--tokens", o.tokens, "judge on these ids: one independent sequence a line")->excludes(text);
   app.add_option("--logits", o.logits, "write float32 logits (positions, vocab) to this .npy file");
@@ -72,7 +73,7 @@ class Runner {
  public:
   Runner(const Options& o, std::shared_ptr<const model::Weights> weights, cpu::ThreadPool& pool)
       : batch_(o.batch),
-        llama_(std::move(weights), model::CpuBackend(pool, o.activations == "f32" ? model::Activations::f32 : model::Activations::i8)),
+        llama_(std::move(weights), model::CpuBackend(pool, model::parse_activations(o.activations))),
         cache_({.precision = *parse_precision(o.kv)}, llama_.kv_geometry(o.context / KvConfig{}.page_tokens + 1)),
         logits_(static_cast<std::size_t>(o.batch) * static_cast<std::size_t>(llama_.config().vocab)) {}
 

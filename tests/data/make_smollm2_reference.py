@@ -35,7 +35,9 @@ NF4 = torch.tensor([-1.0, -0.6961928009986877, -0.5250730514526367, -0.394917488
 
 
 def round_rows(x, precision):
-    """x rounded to nearest in `precision`, scaled per row (nf4: per 64 columns) where the format has a scale."""
+    """x rounded to nearest in `precision`, scaled per row (nf4: per 64 columns; i8/32: per 32) where the format has a scale."""
+    if precision == "i8/32":
+        return round_rows(x.reshape(-1, 32), "i8").reshape(x.shape)
     if precision in ("f16", "bf16"):
         return x.to(torch.float16 if precision == "f16" else torch.bfloat16).float()
     if precision == "nf4":
@@ -124,14 +126,15 @@ def print_formats(model, tokenizer):
 
     report("float32")
     for precision in ("f16", "bf16", "i8", "e4m3", "e5m2", "nf4"):
+        tier_head = {"i8": "i8/32", "nf4": "i8"}.get(precision, precision)
         for with_head in (False, True):
             with torch.no_grad():
                 for name, p in model.named_parameters():
                     if name in original:
                         p.copy_(round_rows(original[name], precision))
                 if with_head:
-                    model.lm_head.weight = torch.nn.Parameter(round_rows(head, "i8" if precision == "nf4" else precision))
-            report(f"weights {precision}{' and head' if with_head else ''}")
+                    model.lm_head.weight = torch.nn.Parameter(round_rows(head, tier_head))
+            report(f"weights {precision}{f', head {tier_head}' if with_head else ''}")
         model.lm_head.weight = model.model.embed_tokens.weight if tied else torch.nn.Parameter(head)
     with torch.no_grad():
         for name, p in model.named_parameters():

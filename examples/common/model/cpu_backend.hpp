@@ -3,11 +3,13 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "common/model/weights.hpp"
 #include "vernier/attention/attention.hpp"
 #include "vernier/attention/precompiled.hpp"
+#include "vernier/core/error.hpp"
 #include "vernier/core/matrix_view.hpp"
 #include "vernier/cpu/parallel.hpp"
 #include "vernier/gemm/gemm.hpp"
@@ -20,17 +22,27 @@
 
 namespace vernier::model {
 
-/// Whether linear layers round their activations to int8 where the weight format has an integer kernel (i8 and nf4), and to bf16 where the
-/// weights are exact in it (bf16 and fp8), or always multiply in float. int8 is several times faster in prefill, bf16 twice;
-/// docs/numerics.md says what it costs.
-enum class Activations : unsigned char { f32, i8 };
+/// What linear layers may round their activations to. docs/numerics.md says what each costs.
+///   f32   nothing: always multiplied in float
+///   i8    int8 for i8 and nf4 weights, bf16 for fp8 weights, whose own rounding hides it: several times, and twice as fast in prefill
+///   bf16  like i8, and bf16 for bf16 weights too: twice as fast in prefill, but it costs more than the weights' rounding
+enum class Activations : unsigned char { f32, i8, bf16 };
+
+/// The one that a name on a command line means; auto is i8.
+inline Activations parse_activations(std::string_view name) {
+  if (name == "f32") return Activations::f32;
+  if (name == "bf16") return Activations::bf16;
+  expect(name == "auto" || name == "i8", "vernier::model", "activations are ", name, ", expected auto, f32, i8 or bf16");
+  return Activations::i8;
+}
 
 /// How a linear layer with weights of precision p is multiplied. bf16 where the machine has an instruction for it.
 inline cpu::Multiply multiply_for(Precision p, Activations activations, cpu::Isa isa = cpu::selected_isa()) {
   if (activations == Activations::f32) return cpu::Multiply::f32;
   if (cpu::supports(cpu::Multiply::i8, p)) return cpu::Multiply::i8;
-  const bool bf16 = isa == cpu::Isa::avx512 && cpu::features().avx512_bf16 && cpu::supports(cpu::Multiply::bf16, p);
-  return bf16 ? cpu::Multiply::bf16 : cpu::Multiply::f32;
+  const bool wanted = p != Precision::bf16 || activations == Activations::bf16;
+  const bool able = isa == cpu::Isa::avx512 && cpu::features().avx512_bf16 && cpu::supports(cpu::Multiply::bf16, p);
+  return wanted && able ? cpu::Multiply::bf16 : cpu::Multiply::f32;
 }
 
 /// Runs on a caller's pool. One forward at a time.

@@ -14,6 +14,13 @@ namespace {
 constexpr std::string_view embedding = "model.embed_tokens.weight", head = "lm_head.weight";
 constexpr std::size_t plan_limit = std::size_t{1} << 20;  // bytes of a plan file
 
+/// See uniform_formats().
+WeightFormat head_format(Precision layers) {
+  if (layers == Precision::nf4) return default_format(Precision::i8);
+  if (layers == Precision::i8) return {Precision::i8, Scaling::group, 32};
+  return default_format(Precision::f16);
+}
+
 LayerPlan read_plan(const std::string& plan) {
   if (!std::filesystem::exists(plan)) return named_plan(plan);
   return LayerPlan::parse(io::read_text_file(plan, plan_limit), plan);
@@ -22,7 +29,10 @@ LayerPlan read_plan(const std::string& plan) {
 }  // namespace
 
 FormatOf uniform_formats(Precision precision) {
-  return [precision](std::string_view name) { return default_format(name == embedding || name == head ? Precision::f16 : precision); };
+  return [precision](std::string_view name) {
+    if (name == embedding) return default_format(Precision::f16);
+    return name == head ? head_format(precision) : default_format(precision);
+  };
 }
 
 std::vector<std::string> matrix_names(const ModelConfig& config) {

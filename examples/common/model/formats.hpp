@@ -12,8 +12,10 @@
 
 namespace vernier::model {
 
-/// Linear layers in `precision`; embedding and head in f16. Every token passes through the head, and rounding it further costs more than
-/// rounding any layer: e4m3 there doubles the KL of the whole model (docs/numerics.md). All tiers share both, and tied models hold one.
+/// Linear layers in `precision`, the embedding in f16. Every token passes through the head, so that its rounding costs more than any
+/// layer's (e4m3 there doubles the KL of the whole model), and it is large: f16 would be half of what a 1B model reads per token at nf4.
+/// Hence its format is the next better one that is no burden: i8 with a scale per row for nf4, i8 with a scale per 32 columns for i8, f16
+/// for the others (docs/numerics.md has the figures). Tiers share what has the same format; a tied head in f16 is the embedding.
 FormatOf uniform_formats(Precision precision);
 
 /// The layer plan `plan`: a file, or else the name of a built-in plan. The embedding is in f16 unless a rule names it. Throws Error when
