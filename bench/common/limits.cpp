@@ -225,7 +225,6 @@ double barrier_round(int threads) {
 }
 
 LimitsProbe::LimitsProbe(cpu::ThreadPool& pool, cpu::Isa isa, std::size_t bytes) : pool_(&pool), isa_(isa), memory_(bytes) {
-  detail::prefer_huge_pages(memory_.data(), bytes);
   pool.for_ranges(
       static_cast<std::int64_t>(bytes),
       [&](std::int64_t begin, std::int64_t end) { std::memset(memory_.data() + begin, 1, static_cast<std::size_t>(end - begin)); }, 4096);

@@ -143,7 +143,7 @@ template <Precision P, int Width, class Sums>
 [[gnu::always_inline]] inline void int8_groups(const Tile& tile, Sums& sums) {
   constexpr int group = activation_group(P);
   Int8Stream<P, Width> stream{tile.codes, static_cast<const std::int8_t*>(tile.x), tile.x_scales, tile.x_offsets};
-  if constexpr (P == Precision::nf4) {
+  if (P == Precision::nf4 || tile.scale_group == group) {
     sums.zero(indices<Width>);
     const float* scales = tile.scales;
     for (int k = 0; k < tile.k; k += group, stream.x_scales += Width, scales += 32)

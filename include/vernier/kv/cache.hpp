@@ -14,7 +14,6 @@
 
 #include "vernier/core/buffer.hpp"
 #include "vernier/core/error.hpp"
-#include "vernier/core/huge_pages.hpp"
 #include "vernier/kv/layout.hpp"
 #include "vernier/kv/page_pool.hpp"
 
@@ -47,7 +46,6 @@ class KvCache {
       fail(where, "cannot allocate ", bytes, " bytes for ", geometry.num_pages, " pages of ", layout_.page_bytes(),
            " bytes; lower num_pages");
     }
-    detail::prefer_huge_pages(memory_.data(), bytes);
     memory_.zero();
   }
 

@@ -8,7 +8,6 @@
 
 #include "vernier/core/buffer.hpp"
 #include "vernier/core/error.hpp"
-#include "vernier/core/huge_pages.hpp"
 #include "vernier/core/math.hpp"
 #include "vernier/layout/cpu_panel.hpp"
 #include "vernier/layout/weight_format.hpp"
@@ -52,10 +51,8 @@ class PackedMatrix {
     expect(sane, "vernier::PackedMatrix", "n = ", n, ", k = ", k, ", expected both from 1 to ", max_extent);
     const std::string_view why = why_unsupported(format);
     expect(why.empty(), "vernier::PackedMatrix", to_string(format), " is not a weight format: ", why);
-    codes_ = Buffer<std::uint8_t>(panel().total_bytes() + buffer_alignment);
-    detail::prefer_huge_pages(codes_.data(), panel().total_bytes());
-    std::memset(codes_.data() + panel().total_bytes(), 0, buffer_alignment);
-    scales_ = Buffer<float>(static_cast<std::size_t>(panel().panels()) * static_cast<std::size_t>(scale_groups() * CpuPanel::rows));
+    memory_ = Buffer<std::uint8_t>(scales_offset() + scales_bytes());
+    std::memset(memory_.data() + panel().total_bytes(), 0, scales_offset() - panel().total_bytes());
   }
 
   int n() const { return n_; }
@@ -71,21 +68,28 @@ class PackedMatrix {
   int scale_groups() const { return scale_group() == 0 ? 0 : ceil_div(k_, scale_group()); }
 
   /// For quantisers. Panels may be written by different threads.
-  std::uint8_t* codes() { return codes_.data(); }
-  float* scales() { return scales_.data(); }
+  std::uint8_t* codes() { return memory_.data(); }
+  float* scales() { return reinterpret_cast<float*>(memory_.data() + scales_offset()); }
 
   /// Bytes of codes and scales, padding included: what a pass over the matrix reads.
-  std::size_t bytes() const { return panel().total_bytes() + scales_.size_bytes(); }
+  std::size_t bytes() const { return panel().total_bytes() + scales_bytes(); }
 
   /// Valid until the matrix is destroyed or assigned to; moving it keeps the view valid.
-  PackedView view() const { return {format_, n_, k_, scale_group(), scale_groups(), codes_.data(), scales_.data()}; }
+  PackedView view() const {
+    return {
+        format_, n_, k_, scale_group(), scale_groups(), memory_.data(), reinterpret_cast<const float*>(memory_.data() + scales_offset())};
+  }
 
  private:
+  std::size_t scales_offset() const { return round_up(panel().total_bytes(), buffer_alignment) + buffer_alignment; }
+  std::size_t scales_bytes() const {
+    return static_cast<std::size_t>(panel().panels()) * static_cast<std::size_t>(scale_groups() * CpuPanel::rows) * sizeof(float);
+  }
+
   int n_ = 0;
   int k_ = 0;
   WeightFormat format_{};
-  Buffer<std::uint8_t> codes_;
-  Buffer<float> scales_;
+  Buffer<std::uint8_t> memory_;  // codes, slack, scales: in one piece, so that huge pages hold all of it
 };
 
 /// Throws Error unless rows [first_row, first_row + rows) by cols are whole panels of w, whose last panel may be short.
