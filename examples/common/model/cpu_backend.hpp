@@ -3,9 +3,9 @@
 #pragma once
 
 #include <span>
-#include <string_view>
 #include <vector>
 
+#include "common/model/formats.hpp"
 #include "common/model/weights.hpp"
 #include "vernier/attention/attention.hpp"
 #include "vernier/attention/precompiled.hpp"
@@ -21,20 +21,6 @@
 #include "vernier/ops/rope.hpp"
 
 namespace vernier::model {
-
-/// What linear layers may round their activations to. docs/numerics.md says what each costs.
-///   f32   nothing: always multiplied in float
-///   i8    int8 for i8 and nf4 weights, bf16 for fp8 weights, whose own rounding hides it: several times, and twice as fast in prefill
-///   bf16  like i8, and bf16 for bf16 weights too: twice as fast in prefill, but it costs more than the weights' rounding
-enum class Activations : unsigned char { f32, i8, bf16 };
-
-/// The one that a name on a command line means; auto is i8.
-inline Activations parse_activations(std::string_view name) {
-  if (name == "f32") return Activations::f32;
-  if (name == "bf16") return Activations::bf16;
-  expect(name == "auto" || name == "i8", "vernier::model", "activations are ", name, ", expected auto, f32, i8 or bf16");
-  return Activations::i8;
-}
 
 /// How a linear layer with weights of precision p is multiplied. bf16 where the machine has an instruction for it.
 inline cpu::Multiply multiply_for(Precision p, Activations activations, cpu::Isa isa = cpu::selected_isa()) {

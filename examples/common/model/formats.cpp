@@ -28,6 +28,13 @@ LayerPlan read_plan(const std::string& plan) {
 
 }  // namespace
 
+Activations parse_activations(std::string_view name) {
+  if (name == "f32") return Activations::f32;
+  if (name == "bf16") return Activations::bf16;
+  expect(name == "auto" || name == "i8", "vernier::model", "activations are ", name, ", expected auto, f32, i8 or bf16");
+  return Activations::i8;
+}
+
 FormatOf uniform_formats(Precision precision) {
   return [precision](std::string_view name) {
     if (name == embedding) return default_format(Precision::f16);

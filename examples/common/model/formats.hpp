@@ -1,4 +1,4 @@
-// Which format each matrix of a model gets: from one precision for a whole tier, or from a layer plan.
+// Which format each matrix of a model gets, from one precision for a whole tier or from a layer plan, and what activations are rounded to.
 #pragma once
 
 #include <string>
@@ -11,6 +11,15 @@
 #include "vernier/types/precision.hpp"
 
 namespace vernier::model {
+
+/// What linear layers may round their activations to. docs/numerics.md says what each costs.
+///   f32   nothing: always multiplied in float
+///   i8    int8 for i8 and nf4 weights, bf16 for fp8 weights, whose own rounding hides it: several times, and twice as fast in prefill
+///   bf16  like i8, and bf16 for bf16 weights too: twice as fast in prefill, but it costs more than the weights' rounding
+enum class Activations : unsigned char { f32, i8, bf16 };
+
+/// The one that a name on a command line means; auto is i8. Throws Error for any other.
+Activations parse_activations(std::string_view name);
 
 /// Linear layers in `precision`, the embedding in f16. Every token passes through the head, so that its rounding costs more than any
 /// layer's (e4m3 there doubles the KL of the whole model), and it is large: f16 would be half of what a 1B model reads per token at nf4.

@@ -17,7 +17,7 @@ namespace {
 class LlamaTier : public TierModel {
  public:
   LlamaTier(std::shared_ptr<const model::Weights> weights, cpu::ThreadPool& pool, const LlamaTierConfig& config)
-      : llama_(std::move(weights), model::CpuBackend(pool, config.int8_activations ? model::Activations::i8 : model::Activations::f32)),
+      : llama_(std::move(weights), model::CpuBackend(pool, config.activations)),
         cache_(config.kv, llama_.kv_geometry(config.pages)),
         context_(config.context == 0 ? llama_.config().context : config.context) {
     expect(context_ > 0, "vernier::serve::make_llama_tier", "context = ", context_, ", expected positive");

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "common/model/formats.hpp"
 #include "common/model/weights.hpp"
 #include "server/engine/tier_model.hpp"
 #include "vernier/cpu/parallel.hpp"
@@ -11,10 +12,10 @@
 namespace vernier::serve {
 
 struct LlamaTierConfig {
-  KvConfig kv{};                 // precision and size of the pages
-  int context = 0;               // most tokens of one sequence; 0: what the model was trained for
-  int pages = 0;                 // of the pool
-  bool int8_activations = true;  // where the weights' format has an integer kernel; see model::Activations
+  KvConfig kv{};    // precision and size of the pages
+  int context = 0;  // most tokens of one sequence; 0: what the model was trained for
+  int pages = 0;    // of the pool
+  model::Activations activations = model::Activations::i8;
 };
 
 /// Allocates the cache at once. Weights may be shared with other tiers; the pool is not owned, and is used by the engine's thread alone

@@ -182,7 +182,7 @@ inline std::string explain(const Decision& d) {
 /// The default: see docs/routing.md for where these numbers come from and what they are worth.
 inline constexpr Ladder production{
     .score = {.entropy = 0.20f, .lexical_density = 0.25f, .code = 0.30f, .json = 0.15f, .math = 0.35f, .unknown = 0.50f},
-    .rungs = {Rung{.tier = {.weights = Precision::nf4, .kv = Precision::e4m3}, .below = 0.35f},
+    .rungs = {Rung{.tier = {.weights = Precision::nf4, .activations = Precision::i8, .kv = Precision::e4m3}, .below = 0.35f},
               Rung{.tier = {.weights = Precision::i8, .activations = Precision::i8, .kv = Precision::e4m3}, .below = 0.65f},
               Rung{.tier = {.weights = Precision::f16, .kv = Precision::f16}}}};
 static_assert(check<production>(), "vernier::production: see check<Ladder>()");
