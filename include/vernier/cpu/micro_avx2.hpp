@@ -64,8 +64,8 @@ template <Precision P, int J, int V>
   }
 }
 
-/// Float sums of Width tokens by 8 * Vectors rows, the first of which is row First of the panel.
-template <int Width, int Vectors, int First = 0>
+/// Float sums of Width tokens by 8 * Vectors rows.
+template <int Width, int Vectors>
 struct Sums {
   __m256 of[Vectors][Width];
 
@@ -83,8 +83,8 @@ struct Sums {
   /// y(t, :) += sums * (scale * unit) for scale group `group`; the first group overwrites.
   template <int... I>
   [[gnu::always_inline]] void store(const Tile& tile, int group, Indices<I...>) const {
-    const float* scales = tile.scales != nullptr ? tile.scales + static_cast<std::ptrdiff_t>(group) * 32 + First : nullptr;
-    (store_row(tile.y + (I % Width) * 32 + First + (I / Width) * 8, group == 0, of[I / Width][I % Width],
+    const float* scales = tile.scales != nullptr ? tile.scales + static_cast<std::ptrdiff_t>(group) * 32 : nullptr;
+    (store_row(tile.y + (I % Width) * 32 + (I / Width) * 8, group == 0, of[I / Width][I % Width],
                scales != nullptr ? _mm256_mul_ps(_mm256_set1_ps(tile.unit), _mm256_loadu_ps(scales + (I / Width) * 8))
                                  : _mm256_set1_ps(tile.unit)),
      ...);
@@ -122,13 +122,11 @@ inline void float_tile(const Tile& tile) {
   }
 }
 
-/// Four columns of eight rows as 16-bit integers: columns 0 and 2 of each row's lane in `even`, 1 and 3 in `odd`.
+/// Four columns of eight rows as maddubs wants them: magnitudes as its unsigned operand; the sign goes to the activations.
 struct Quads {
-  __m256i even, odd;
+  __m256i codes, magnitudes;
 };
-[[gnu::always_inline]] inline Quads split(__m256i bytes) {
-  return {_mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8), _mm256_srai_epi16(bytes, 8)};
-}
+[[gnu::always_inline]] inline Quads split(__m256i codes) { return {codes, _mm256_abs_epi8(codes)}; }
 
 /// Quad J of the step, eight rows whose lanes start at `lanes`.
 template <Precision P, int J>
@@ -154,30 +152,29 @@ struct Dots {
     ((of[0][T] = of[1][T] = _mm256_setzero_si256()), ...);
   }
 
-  [[gnu::always_inline]] static __m256i dot(const Quads& w, const Quads& x) {
-    return _mm256_add_epi32(_mm256_madd_epi16(w.even, x.even), _mm256_madd_epi16(w.odd, x.odd));
+  /// The products of four columns. Exact: two of at most 128 * 127 fit the 16 bits of maddubs.
+  [[gnu::always_inline]] static __m256i dot(const Quads& w, __m256i x) {
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(w.magnitudes, _mm256_sign_epi8(x, w.codes)), _mm256_set1_epi16(1));
   }
-  [[gnu::always_inline]] static Quads broadcast(const std::int8_t* x) {
+  [[gnu::always_inline]] static __m256i broadcast(const std::int8_t* x) {
     std::int32_t quad;
     __builtin_memcpy(&quad, x, 4);
-    return split(_mm256_set1_epi32(quad));
-  }
-  [[gnu::always_inline]] void add_token(int t, const Quads& low, const Quads& high, const Quads& x) {
-    of[0][t] = _mm256_add_epi32(of[0][t], dot(low, x));
-    of[1][t] = _mm256_add_epi32(of[1][t], dot(high, x));
+    return _mm256_set1_epi32(quad);
   }
 
-  /// += the four products of each row for every token; x holds four codes of each.
+  /// += the four products of each of eight rows for every token; x holds four codes of each.
   template <int... T>
-  [[gnu::always_inline]] void add(const Quads& low, const Quads& high, const std::int8_t* x, Indices<T...>) {
-    (add_token(T, low, high, broadcast(x + 4 * T)), ...);
+  [[gnu::always_inline]] void add(int v, const Quads& w, const std::int8_t* x, Indices<T...>) {
+    ((of[v][T] = _mm256_add_epi32(of[v][T], dot(w, broadcast(x + 4 * T)))), ...);
   }
 
-  template <int First, int... T>
-  [[gnu::always_inline]] void add_to(Sums<Width, 2, First>& sums, const float* x_scales, Indices<T...>) const {
-    ((sums.of[0][T] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(of[0][T]), _mm256_broadcast_ss(x_scales + T), sums.of[0][T]),
-      sums.of[1][T] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(of[1][T]), _mm256_broadcast_ss(x_scales + T), sums.of[1][T])),
-     ...);
+  /// sums(t, 0 to 15) += dots * x_scale, sums being (Width, 32).
+  template <int... T>
+  [[gnu::always_inline]] void add_to(float* sums, const float* x_scales, Indices<T...>) const {
+    ((add_scaled(sums + T * 32, of[0][T], x_scales + T), add_scaled(sums + T * 32 + 8, of[1][T], x_scales + T)), ...);
+  }
+  [[gnu::always_inline]] static void add_scaled(float* sums, __m256i dot, const float* scale) {
+    _mm256_store_ps(sums, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_broadcast_ss(scale), _mm256_load_ps(sums)));
   }
 };
 
@@ -185,36 +182,54 @@ struct Dots {
 template <Precision P, int Width, int... J>
 [[gnu::always_inline]] inline void add_step(Dots<Width>& dots, const std::uint8_t* codes, const std::int8_t* x, Indices<J...>) {
   constexpr int lane_bytes = CpuPanel::pack(P) * bits(P) / 8;
-  (dots.add(split(integers<P, J>(codes)), split(integers<P, J>(codes + 8 * lane_bytes)), x + J * Width * 4, indices<Width>), ...);
+  ((dots.add(0, split(integers<P, J>(codes)), x + J * Width * 4, indices<Width>),
+    dots.add(1, split(integers<P, J>(codes + 8 * lane_bytes)), x + J * Width * 4, indices<Width>)),
+   ...);
 }
 
-/// Rows First to First + 15 of one tile in int8. maddubs would saturate, so bytes are widened and multiplied as 16-bit pairs: exact.
-template <Precision P, int Group, int Width, int First>
-inline void int8_half(const Tile& tile) {
-  constexpr int pack = CpuPanel::pack(P), lane_bytes = pack * bits(P) / 8;
-  const auto* x = static_cast<const std::int8_t*>(tile.x);
-  const std::uint8_t* codes = tile.codes + First * lane_bytes;
-  const float* x_scales = tile.x_scales;
-  for (int begin = 0, group = 0; begin < tile.k; begin += tile.scale_group, ++group) {
-    const int end = std::min(tile.k, begin + tile.scale_group);
-    Sums<Width, 2, First> sums;
-    sums.zero(indices<2 * Width>);
-    for (int k0 = begin; k0 < end; k0 += Group, x_scales += Width) {
-      Dots<Width> dots;
-      dots.zero(indices<Width>);
-      for (int k = k0; k < std::min(end, k0 + Group); k += pack, codes += 32 * lane_bytes, x += pack * Width)
-        add_step<P>(dots, codes, x, indices<pack / 4>);
-      dots.add_to(sums, x_scales, indices<Width>);
-    }
-    sums.store(tile, group, indices<2 * Width>);
+/// Half the rows of `columns` columns: those whose codes start at `codes`.
+template <Precision P, int Width>
+[[gnu::always_inline]] inline Dots<Width> half_group(const std::uint8_t* codes, const std::int8_t* x, int columns) {
+  constexpr int pack = CpuPanel::pack(P), step_bytes = 32 * pack * bits(P) / 8;
+  Dots<Width> dots;
+  dots.zero(indices<Width>);
+  for (int k = 0; k < columns; k += pack, codes += step_bytes, x += pack * Width) add_step<P>(dots, codes, x, indices<pack / 4>);
+  return dots;
+}
+
+/// y (+)= sums * (scale * unit) for scale group `group`; the first group overwrites.
+template <int Width>
+[[gnu::always_inline]] inline void store_sums(const Tile& tile, const float* sums, int group) {
+  const float* scales = tile.scales + static_cast<std::ptrdiff_t>(group) * 32;
+  for (int row = 0; row < 32; row += 8) {
+    const __m256 scale = _mm256_mul_ps(_mm256_set1_ps(tile.unit), _mm256_loadu_ps(scales + row));
+    for (int at = row; at < Width * 32; at += 32) Sums<1, 1>::store_row(tile.y + at, group == 0, _mm256_load_ps(sums + at), scale);
   }
 }
 
-/// One tile in int8, half a panel at a time: sums in int32 and in float for 32 rows would not fit the registers.
+/// One tile in int8, half the rows of an activation group at a time: the integer sums of 16 rows fit the registers, and both halves of
+/// the codes are read while they are in the first-level cache. The float sums wait there too.
 template <Precision P, int Group, int Width>
 inline void int8_tile(const Tile& tile) {
-  int8_half<P, Group, Width, 0>(tile);
-  int8_half<P, Group, Width, 16>(tile);
+  constexpr int lane_bytes = CpuPanel::pack(P) * bits(P) / 8;
+  const auto* x = static_cast<const std::int8_t*>(tile.x);
+  const std::uint8_t* codes = tile.codes;
+  const float* x_scales = tile.x_scales;
+  alignas(32) float memory[Width * 32];
+  float* sums = memory;
+  asm("" : "+r"(sums) : : "memory");  // hides where they lie from compilers that would try to keep them in registers
+  for (int begin = 0, group = 0; begin < tile.k; begin += tile.scale_group, ++group) {
+    const int end = std::min(tile.k, begin + tile.scale_group);
+    for (int at = 0; at < Width * 32; at += 8) _mm256_store_ps(sums + at, _mm256_setzero_ps());
+    for (int k = begin; k < end; k += Group, x_scales += Width) {
+      const int columns = std::min(end - k, Group);
+      half_group<P, Width>(codes, x, columns).add_to(sums, x_scales, indices<Width>);
+      half_group<P, Width>(codes + 16 * lane_bytes, x, columns).add_to(sums + 16, x_scales, indices<Width>);
+      codes += static_cast<std::ptrdiff_t>(columns) * (32 * lane_bytes / CpuPanel::pack(P));
+      x += static_cast<std::ptrdiff_t>(columns) * Width;
+    }
+    store_sums<Width>(tile, sums, group);
+  }
 }
 
 template <Precision P, int... I>

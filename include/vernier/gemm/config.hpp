@@ -54,12 +54,8 @@ struct GemmConfig {
   bool decode_first = false;  // decode a panel into scratch once for all tokens, instead of in registers for each tile
 
   constexpr GemmKey key() const { return {isa, weight, multiply}; }
-  /// Vector registers of sums. AVX2 takes 16 rows at a time in int8 and keeps int32 sums beside the float ones; AVX-512 keeps the int32
-  /// sums, and the float ones where they fit.
-  constexpr int accumulators() const {
-    if (isa == Isa::avx512) return tile_m * 2;
-    return tile_m * 4;
-  }
+  /// Vector registers of sums: two per token, four of AVX2 in float. int8 keeps its float sums there too only where they fit.
+  constexpr int accumulators() const { return tile_m * (isa == Isa::avx512 || multiply == Multiply::i8 ? 2 : 4); }
   constexpr int registers() const { return isa == Isa::avx512 ? 32 : 16; }
   friend constexpr bool operator==(const GemmConfig&, const GemmConfig&) = default;
 };

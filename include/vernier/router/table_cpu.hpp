@@ -49,10 +49,9 @@ struct DefaultGemmTable {
       GemmRule{{.isa = Isa::avx2, .weight = Precision::e5m2, .tile_m = 3, .decode_first = true}},
       GemmRule{{.isa = Isa::avx2, .weight = Precision::nf4, .tile_m = 3}, 3},
       GemmRule{{.isa = Isa::avx2, .weight = Precision::nf4, .tile_m = 3, .decode_first = true}},
-      // nf4 as int8: m = 6 equal, m = 96 91 -> 103 GOP/s.
-      GemmRule{{.isa = Isa::avx2, .weight = Precision::i8, .multiply = Multiply::i8, .tile_m = 3}},
-      GemmRule{{.isa = Isa::avx2, .weight = Precision::nf4, .multiply = Multiply::i8, .tile_m = 3}, 6},
-      GemmRule{{.isa = Isa::avx2, .weight = Precision::nf4, .multiply = Multiply::i8, .tile_m = 3, .decode_first = true}},
+      GemmRule{{.isa = Isa::avx2, .weight = Precision::i8, .multiply = Multiply::i8, .tile_m = 4}},
+      GemmRule{{.isa = Isa::avx2, .weight = Precision::nf4, .multiply = Multiply::i8, .tile_m = 4}, 8},
+      GemmRule{{.isa = Isa::avx2, .weight = Precision::nf4, .multiply = Multiply::i8, .tile_m = 4, .decode_first = true}},
       // A bf16 multiply is a float one here: m = 96 49 GFLOP/s in registers, 92 decoded first.
       GemmRule{{.isa = Isa::avx2, .weight = Precision::bf16, .multiply = Multiply::bf16, .tile_m = 3}, 3},
       GemmRule{{.isa = Isa::avx2, .weight = Precision::bf16, .multiply = Multiply::bf16, .tile_m = 3, .decode_first = true}},
