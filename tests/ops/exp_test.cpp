@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
+#include <vector>
 
 #include "support/compare.hpp"
 #include "vernier/ops/reference.hpp"
+#include "vernier/ops/silu.hpp"
 
 namespace vernier::ops {
 namespace {
@@ -53,6 +56,34 @@ TEST(Silu, MatchesReference) {
   EXPECT_EQ(silu(0.0f), 0.0f);
   EXPECT_EQ(silu(-1e30f), 0.0f);
   EXPECT_EQ(silu(1e30f), 1e30f);
+}
+
+// The same in vectors, with one more roundoff for the product, in runs of any length and in place.
+TEST(Silu, MatchesReferenceInVectors) {
+  for (cpu::Isa isa : cpu::all_isas) {
+    if (isa > cpu::features().isa) continue;
+    std::vector<float> gate, up;
+    for (float x = -86.0f; x < 88.0f; x += 0.01f) gate.push_back(x), up.push_back(1.5f);
+    gate.insert(gate.end(), {0.0f, -1e30f, 1e30f, std::numeric_limits<float>::quiet_NaN()});
+    up.resize(gate.size(), 1.0f);
+    const int n = static_cast<int>(gate.size());
+    std::vector<float> out(gate.size()), runs = gate;
+    silu_multiply(gate.data(), up.data(), out.data(), n, isa);
+    test::Worst worst;
+    for (std::size_t i = 0; i + 4 < gate.size(); ++i) {
+      const double want = reference::silu(static_cast<double>(gate[i])) * 1.5;
+      worst.add(i, want, static_cast<double>(out[i]), 7.01 * eps * std::abs(want));
+    }
+    EXPECT_LE(worst.excess, 0) << name(isa) << ": " << worst.text();
+    const float* const special = out.data() + n - 4;
+    EXPECT_EQ(special[0], 0.0f);
+    EXPECT_EQ(special[1], 0.0f);
+    EXPECT_EQ(special[2], 1e30f);
+    EXPECT_TRUE(std::isnan(special[3]));
+    for (int at = 0, count = 1; at < n; at += count, count = count % 35 + 1)
+      silu_multiply(runs.data() + at, up.data() + at, runs.data() + at, std::min(count, n - at), isa);
+    EXPECT_EQ(std::memcmp(runs.data(), out.data(), out.size() * sizeof(float)), 0) << name(isa);
+  }
 }
 
 }  // namespace

@@ -69,7 +69,7 @@ class CpuBackend {
 
   /// y = silu(x * gate^T) * (x * up^T): the gated unit. y: (t, out).
   void linear_swiglu(MatrixView<const float> x, const Linear& gate, const Linear& up, MatrixView<float> y) {
-    gemm(x, product(gate, y), cpu::Product<SwiGlu>{up.view(), y, {y}});
+    gemm(x, product(gate, y), cpu::Product<SwiGlu>{up.view(), y, {y, isa_}});
   }
 
   void rotate(MatrixView<float> q, int head_dim, std::span<const KvChunk> batch, const RotaryView& rotary) {
@@ -96,7 +96,8 @@ class CpuBackend {
   /// The gate of a gated unit, applied as the other half is stored.
   struct SwiGlu {
     MatrixView<const float> gate;
-    float operator()(float x, int row, int col) const { return ops::silu(gate(row, col)) * x; }
+    cpu::Isa isa;
+    void operator()(const float* x, int row, int col, int n, float* out) const { ops::silu_multiply(gate.row(row) + col, x, out, n, isa); }
   };
 
   static const float* bias(const Linear& layer) { return layer.bias.empty() ? nullptr : layer.bias.data(); }

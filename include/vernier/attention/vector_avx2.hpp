@@ -1,29 +1,17 @@
-// Functions on one AVX2 vector that the micro-kernel of attention needs: 2^x, reductions, and which keys of a vector are seen.
+// Functions on one AVX2 vector that the micro-kernel of attention needs: reductions, and which keys of a vector are seen.
 #pragma once
 
 #include <cstdint>
 
-#include "vernier/attention/exp2.hpp"
 #include "vernier/attention/tile.hpp"
 #include "vernier/core/macros.hpp"
+#include "vernier/cpu/exp2.hpp"
 
 #ifdef __x86_64__
 #include <immintrin.h>
 
 VERNIER_TARGET_AVX2
 namespace vernier::cpu::avx2 {
-
-/// 2^x for x <= 0, and 0 for x < -125; NaN stays NaN. See exp2.hpp.
-inline __m256 exp2(__m256 x) {
-  const __m256 least = _mm256_set1_ps(-125.0f), kept = _mm256_cmp_ps(x, least, _CMP_NLT_UQ);
-  x = _mm256_max_ps(least, x);  // in this order NaN passes
-  const __m256 n = _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), r = _mm256_sub_ps(x, n);
-  __m256 sum = _mm256_set1_ps(vernier::detail::exp2_coefficients[5]);
-  for (int i = 4; i >= 0; --i) sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(vernier::detail::exp2_coefficients[i]));
-  sum = _mm256_fmadd_ps(sum, r, _mm256_set1_ps(1.0f));
-  const __m256i exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);  // 0 for NaN
-  return _mm256_and_ps(kept, _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(sum), exponent)));
-}
 
 inline float horizontal_max(__m256 x) {
   __m128 y = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));

@@ -1,25 +1,17 @@
-// Functions on one AVX-512 vector that the micro-kernel of attention needs: 2^x, reductions, and which keys of a vector are seen.
+// Functions on one AVX-512 vector that the micro-kernel of attention needs: reductions, and which keys of a vector are seen.
 #pragma once
 
 #include <cstdint>
 
-#include "vernier/attention/exp2.hpp"
 #include "vernier/attention/tile.hpp"
 #include "vernier/core/macros.hpp"
+#include "vernier/cpu/exp2.hpp"
 
 #ifdef __x86_64__
 #include <immintrin.h>
 
 VERNIER_TARGET_AVX512
 namespace vernier::cpu::avx512 {
-
-/// 2^x for x <= 0; NaN stays NaN. See exp2.hpp.
-inline __m512 exp2(__m512 x) {
-  const __m512 r = _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);  // x - round(x), and 0 for -infinity
-  __m512 sum = _mm512_set1_ps(vernier::detail::exp2_coefficients[5]);
-  for (int i = 4; i >= 0; --i) sum = _mm512_fmadd_ps(sum, r, _mm512_set1_ps(vernier::detail::exp2_coefficients[i]));
-  return _mm512_scalef_ps(_mm512_fmadd_ps(sum, r, _mm512_set1_ps(1.0f)), _mm512_sub_ps(x, r));
-}
 
 inline float horizontal_max(__m512 x) {
   __m256 y = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));

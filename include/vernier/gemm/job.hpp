@@ -115,7 +115,10 @@ struct GemmJob {
     for (int t = 0; t < tiles.valid(tile); ++t) {
       // Through a block of its own: where an epilogue reads y itself, a compiler that sees the overlap gives up its vectors.
       float values[CpuPanel::rows];
-      for (int i = 0; i < cols; ++i) values[i] = product.epilogue(sums[t * CpuPanel::rows + i], first + t, col + i);
+      if constexpr (RowEpilogue<E>)
+        product.epilogue(sums + t * CpuPanel::rows, first + t, col, cols, values);
+      else
+        for (int i = 0; i < cols; ++i) values[i] = product.epilogue(sums[t * CpuPanel::rows + i], first + t, col + i);
       std::memcpy(product.y.row(first + t) + col, values, static_cast<std::size_t>(cols) * sizeof(float));
     }
   }

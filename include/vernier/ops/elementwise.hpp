@@ -8,8 +8,8 @@
 #include <type_traits>
 
 #include "vernier/layout/packed_matrix.hpp"
-#include "vernier/ops/exp.hpp"
 #include "vernier/ops/rows.hpp"
+#include "vernier/ops/silu.hpp"
 #include "vernier/types/bf16.hpp"
 #include "vernier/types/fp16.hpp"
 #include "vernier/types/fp8.hpp"
@@ -22,18 +22,7 @@ namespace vernier::ops {
 inline void swiglu(MatrixView<const float> gate, MatrixView<const float> up, MatrixView<float> out, cpu::ThreadPool* pool = nullptr) {
   detail::expect_same_shape("vernier::ops::swiglu", gate, up);
   detail::expect_same_shape("vernier::ops::swiglu", gate, out);
-  detail::for_rows(pool, gate.rows, gate.cols, [&](int row) {
-    const float *g = gate.row(row), *u = up.row(row);
-    float* y = out.row(row);
-    // Through a block of its own: where out is gate's memory, a compiler that sees the overlap gives up its vectors.
-    constexpr int block = 64;
-    for (int at = 0; at < gate.cols; at += block) {
-      const int count = std::min(block, gate.cols - at);
-      float values[block];
-      for (int i = 0; i < count; ++i) values[i] = silu(g[at + i]) * u[at + i];
-      std::memcpy(y + at, values, static_cast<std::size_t>(count) * sizeof(float));
-    }
-  });
+  detail::for_rows(pool, gate.rows, gate.cols, [&](int row) { silu_multiply(gate.row(row), up.row(row), out.row(row), gate.cols); });
 }
 
 /// residual += delta. Both (t, n). Throws Error when shapes differ.

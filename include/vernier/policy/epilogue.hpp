@@ -8,10 +8,17 @@
 
 namespace vernier {
 
+/// e(x, row, col, n, out) maps the n sums x of y(row, col) and the columns behind it to what is stored, out. For those that bring vectors
+/// of their own; an element must not depend on where a run of columns begins.
+template <class E>
+concept RowEpilogue = requires(const E e, const float* x, int row, int col, int n, float* out) {
+  e(x, row, col, n, out);
+};
+
 /// e(x, row, col) maps the sum of y(row, col) to what is stored: row is the token, col the output feature.
 /// It is called exactly once for each element, from whichever thread owns the column.
 template <class E>
-concept Epilogue = requires(const E e, float x, int row, int col) {
+concept Epilogue = RowEpilogue<E> || requires(const E e, float x, int row, int col) {
   { e(x, row, col) } -> std::convertible_to<float>;
 };
 

@@ -1,10 +1,9 @@
-// The vector versions of 2^x keep the error that exp2.hpp and their comments state.
+// The vector versions of 2^x keep the error that exp2.hpp states.
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "vernier/attention/vector_avx2.hpp"
-#include "vernier/attention/vector_avx512.hpp"
+#include "vernier/cpu/exp2.hpp"
 #include "vernier/cpu/features.hpp"
 
 #if defined(__x86_64__)
