@@ -165,7 +165,7 @@ struct AttentionTask {
   void run_split(AttentionWorkspace::Worker& mine, const AttentionItem& item, int split) const {
     const KvLayout& layout = cache.layout();
     const int first = plan.split_first_page(item, split), pages = plan.split_end_page(item, split) - first;
-    const int known = std::min(item.end_page - first, 2 * most_tile_pages);
+    const int known = std::min(item.end_page - first, 2 * pages);  // the next tile too, whose keys are fetched
     std::array<ConstKvRun, 2 * most_tile_pages> runs;
     for (int i = 0; i < known; ++i)
       runs[static_cast<std::size_t>(i)] = cache.run(layer, item.kv_head, item.chunk->pages[static_cast<std::size_t>(first + i)]);
