@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/limits.hpp"
+#include "common/random_matrix.hpp"
 #include "vernier/gemm/gemm.hpp"
 #include "vernier/gemm/precompiled.hpp"
 
@@ -63,25 +64,6 @@ Settings parse(int argc, char** argv) {
   return s;
 }
 
-/// Codes without NaN or infinity and of ordinary size, written by the threads that will read them.
-PackedMatrix random_matrix(cpu::ThreadPool& pool, int n, int k, Precision p, unsigned seed) {
-  PackedMatrix w(n, k, default_format(p));
-  const CpuPanel panel = w.panel();
-  pool.for_ranges(panel.panels(), [&](std::int64_t begin, std::int64_t end) {
-    std::uint32_t state = seed + static_cast<std::uint32_t>(begin);
-    for (std::size_t i = static_cast<std::size_t>(begin) * panel.panel_bytes(); i < static_cast<std::size_t>(end) * panel.panel_bytes();
-         ++i) {
-      state = state * 1664525u + 1013904223u;
-      std::uint8_t byte = static_cast<std::uint8_t>(state >> 24);
-      if (p != Precision::i8 && p != Precision::nf4 && (bits(p) == 8 || i % 2 == 1)) byte = (byte & 0x83) | 0x38;  // about one
-      if (p == Precision::i8 && byte == 0x80) byte = 0;
-      w.codes()[i] = byte;
-    }
-  });
-  for (int i = 0; i < panel.panels() * w.scale_groups() * CpuPanel::rows; ++i) w.scales()[i] = 0.01f;
-  return w;
-}
-
 void run(cpu::ThreadPool& pool, const bench::LimitsProbe& probe, const Settings& s, const std::string& spec) {
   const std::size_t slash = spec.find('/');
   const auto p = parse_precision(spec.substr(0, slash));
@@ -92,7 +74,7 @@ void run(cpu::ThreadPool& pool, const bench::LimitsProbe& probe, const Settings&
   std::vector<PackedMatrix> chain;
   std::size_t bytes = 0;
   while (bytes < (static_cast<std::size_t>(s.mib) << 20)) {
-    chain.push_back(random_matrix(pool, s.n, s.k, *p, static_cast<unsigned>(chain.size())));
+    chain.push_back(bench::random_matrix(pool, s.n, s.k, *p, static_cast<unsigned>(chain.size())));
     bytes += chain.back().bytes();
   }
   cpu::GemmWorkspace workspace;
