@@ -1,0 +1,117 @@
+"""results.md and the plots, from results.json."""
+import svg
+
+
+def table(head, rows):
+    yield "| " + " | ".join(head) + " |"
+    yield "| " + " | ".join("---" if i == 0 else "--:" for i in range(len(head))) + " |"
+    for row in rows:
+        yield "| " + " | ".join(str(cell) for cell in row) + " |"
+    yield ""
+
+
+def spread(ts):
+    return f"{ts['median']:.1f} ({ts['min']:.1f}-{ts['max']:.1f})"
+
+
+def percent(share):
+    return f"{100 * share:.0f} %"
+
+
+def size(bytes_):
+    return f"{bytes_ / 1e6:.0f} MB"
+
+
+def machine(results):
+    m = results["machine"]
+    yield f"{m['cpu']} (family/model/stepping {m['family']}), {m['processors']} processors, {', '.join(m['flags'])}; {m['compiler']}; commit {m['commit'][:12]}; {m['date']}."
+    yield f"{results['threads']} threads; load before {results['limits'][0]['load']}, after {results['limits'][-1]['load']}. `{results['command']}`, {results['minutes']:.0f} minutes."
+    yield ""
+    yield "## What the machine can do"
+    yield ""
+    names = list(results["limits"][0]["read_gbs"])
+    yield from table(["when", *[f"read {name}, GB/s" for name in names], "FP32, GFLOP/s", "bf16", "int8", "barrier round, ns"],
+                     [(when, *[limits["read_gbs"][name] for name in names], limits["fma_gops"], limits["bf16_gops"], limits["int8_gops"], limits["barrier_ns"])
+                      for when, limits in zip(("before", "after"), results["limits"])])
+
+
+def model_table(title, records):
+    yield f"## {title}"
+    yield ""
+    rows = []
+    for r in records:
+        peer = r.get("peers", {}).get(r.get("best_peer"))
+        rows.append((r["model"], r["test"], r["weights"], r["kv"], size(r["size"]), spread(r["ts"]), f"{percent(r['of_limit'])} of {r['limit']}",
+                     f"{r['best_peer']}, KV {peer['kv']}" if peer else "", size(peer["size"]) if peer else "", spread(peer["ts"]) if peer else "",
+                     f"**{r['ratio']:.2f}**" if peer else ""))
+    yield from table(["model", "test", "weights", "KV", "size", "tokens/s", "of the limit", "llama.cpp", "size", "tokens/s", "ratio"], rows)
+
+
+def kernel_tables(kernels):
+    yield "## Kernels"
+    yield ""
+    yield from table(["GEMM: weights/multiply", "n", "k", "m", "us", "GB/s", "of the read limit", "GOP/s", "of the peak"],
+                     [(r["weights"], r["n"], r["k"], r["m"], f"{r['us']:.0f}", f"{r['gbs']:.1f}", percent(r["of_read"]), f"{r['gops']:.0f}", percent(r["of_peak"])) for r in kernels["gemm"]])
+    if kernels["onednn"]:
+        yield from table(["plain product", "shape", "m", "us", "oneDNN, us", "ratio"],
+                         [(r["kind"], f"{r['shape']} ({r['n']} x {r['k']})", r["m"], f"{r['us']:.0f}", f"{r['onednn_us']:.0f}", f"{r['ratio']:.2f}") for r in kernels["onednn"]])
+    known = [r for r in kernels["attention"] if "kv" in r]
+    yield from table(["attention", "KV", "depth", "decode, ms", "of the read limit", "prefill, GFLOP/s"],
+                     [(r["shape"], r["kv"], r["depth"], f"{r['decode_ms']:.2f}", percent(r["of_read"]), f"{r['prefill_gflops']:.0f}") for r in known])
+    yield from (r["line"] + "\n" for r in kernels["attention"] if "line" in r)
+    if kernels["steps"]:
+        rate = lambda r: f"{r['bytes_per_second'] * 1e-9:.2f}" if r["bytes_per_second"] else ""
+        yield from table(["other steps", "us", "GB/s"], [(f"{r['name']} {r['label']}".strip(), f"{r['ns'] * 1e-3:.1f}", rate(r)) for r in kernels["steps"]])
+
+
+def load_table(records):
+    yield "## Servers under load"
+    yield ""
+    yield from table(["clients", "server", "requests/s", "tokens/s", "first token p50, p95, p99, ms", "between tokens p50, p95, p99, ms"],
+                     [(r["clients"], r["server"], f"{r['requests_per_second']:.2f}", f"{r['tokens_per_second']:.1f}", ", ".join(f"{x:.0f}" for x in r["ttft_ms"]),
+                       ", ".join(f"{x:.1f}" for x in r["gap_ms"])) for r in records])
+
+
+def quality_table(records):
+    yield "## Quality at the same bits"
+    yield ""
+    yield "KL divergence to each program's own f16 on the same text, SmolLM2; llama.cpp scores the second half of each window only."
+    yield ""
+    yield from table(["weights", "size", "KL", "same top token"], [(r["weights"], size(r["size"]), f"{r['kl']:.2e}", f"{r['top1']:.2f} %") for r in records])
+
+
+def markdown(results):
+    yield "# Results"
+    yield ""
+    yield "Written by `bench/run`. Medians, with the lowest and highest in parentheses; each limit is measured just before the run that is held against it."
+    yield "A ratio above 1 means that Vernier is faster than llama.cpp's best type of that row. docs/benchmarking.md says how to read this."
+    yield ""
+    yield from machine(results)
+    titles = {"models": "Whole models", "depth": "Behind 4096 tokens", "batch": "Many sequences at once"}
+    for key, title in titles.items():
+        if results.get(key):
+            yield from model_table(title, results[key])
+    if results.get("load"):
+        yield from load_table(results["load"])
+    if results.get("quality"):
+        yield from quality_table(results["quality"])
+    if results.get("kernels"):
+        yield from kernel_tables(results["kernels"])
+
+
+def plots(results):
+    records = [r for key in ("models", "depth", "batch") for r in results.get(key, [])]
+    label = lambda r: f"{r['model']} {r['weights']} {r['test']}" + (f" KV {r['kv']}" if r["kv"] != "f16" else "")
+    if any("ratio" in r for r in records):
+        yield "ratios.svg", svg.bars("Speed beside llama.cpp's best", [(label(r), [r["ratio"]]) for r in records if "ratio" in r], "times", ["Vernier / llama.cpp"], line=1)
+    if records:
+        yield "limits.svg", svg.bars("Share of what the machine allows", [(label(r), [100 * r["of_limit"]]) for r in records], "%", ["of the limit"], line=100)
+    if results.get("kernels"):
+        rows = [(f"{r['weights']} m {r['m']}, {r['n']} x {r['k']}", [100 * (r["of_read"] if r["m"] <= 8 else r["of_peak"])]) for r in results["kernels"]["gemm"]]
+        yield "gemm.svg", svg.bars("GEMM: memory up to m = 8, arithmetic above", rows, "% of the limit", ["of the limit"], line=100)
+
+
+def write(results, folder):
+    (folder / "results.md").write_text("\n".join(markdown(results)).rstrip() + "\n")
+    for name, text in plots(results):
+        (folder / name).write_text(text)
