@@ -6,7 +6,8 @@ import subprocess
 NUMBER = r"([\d.]+)"
 GEMM = re.compile(rf"(\S+)\s+m\s+(\d+)\s+{NUMBER} us\s+{NUMBER} GB/s =\s*(\d+)% of\s+{NUMBER}\s+{NUMBER} GFLOP/s =\s*(\d+)% of\s+(\d+)")
 ONEDNN = re.compile(rf"(.+?)\s\s+(.+?)\s+n\s+(\d+) k\s+(\d+) m\s+(\d+)\s+vernier\s+{NUMBER} us.*onednn\s+{NUMBER} us.*ratio {NUMBER}")
-ATTENTION = re.compile(rf"(\S+)\s+(\S+)\s+depth\s+(\d+) \| decode\s+{NUMBER} ms.*?ratio\s+{NUMBER} \| prefill of (\d+):\s+{NUMBER} GFLOP/s")
+ATTENTION = re.compile(rf"(\S+)\s+(\S+)\s+\| decode\s+{NUMBER} MB\s+{NUMBER} ms\s+{NUMBER} GB/s,\s+{NUMBER} x the read.*\| prefill\s+{NUMBER} GFLOP/s =\s*(\d+)%.*"
+                       rf"\| append\s+{NUMBER} ns a value for one token,\s+{NUMBER} for")
 
 
 def lines(o, *command):
@@ -32,11 +33,12 @@ def onednn(o):
 
 
 def attention(o, depth):
-    for line in lines(o, "bench.attention", o.threads, depth, 7):
+    for line in lines(o, "bench.attention", "--threads", o.threads, "--depth", depth, *(() if o.full else ("--shape", "llama-1b"))):
         if match := ATTENTION.search(line):
-            shape, kv, at, ms, ratio, chunk, gflops = match.groups()
-            yield {"shape": shape, "kv": kv, "depth": int(at), "decode_ms": float(ms), "of_read": 1 / float(ratio), "prefill_tokens": int(chunk), "prefill_gflops": float(gflops)}
-        elif "depth" in line:
+            shape, kv, mb, ms, gbs, times, gflops, share, one, many = match.groups()
+            yield {"shape": shape, "kv": kv, "depth": depth, "mb": float(mb), "decode_ms": float(ms), "gbs": float(gbs), "of_read": 1 / float(times),
+                   "prefill_gflops": float(gflops), "of_peak": int(share) / 100, "append_ns": [float(one), float(many)]}
+        elif "decode" in line:
             yield {"line": line}
 
 

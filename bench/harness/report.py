@@ -56,8 +56,9 @@ def kernel_tables(kernels):
         yield from table(["plain product", "shape", "m", "us", "oneDNN, us", "ratio"],
                          [(r["kind"], f"{r['shape']} ({r['n']} x {r['k']})", r["m"], f"{r['us']:.0f}", f"{r['onednn_us']:.0f}", f"{r['ratio']:.2f}") for r in kernels["onednn"]])
     known = [r for r in kernels["attention"] if "kv" in r]
-    yield from table(["attention", "KV", "depth", "decode, ms", "of the read limit", "prefill, GFLOP/s"],
-                     [(r["shape"], r["kv"], r["depth"], f"{r['decode_ms']:.2f}", percent(r["of_read"]), f"{r['prefill_gflops']:.0f}") for r in known])
+    yield from table(["attention", "KV", "depth", "decode, ms", "GB/s", "of the read limit", "prefill, GFLOP/s", "of the peak", "append, ns a value: one token, many"],
+                     [(r["shape"], r["kv"], r["depth"], f"{r['decode_ms']:.2f}", f"{r['gbs']:.1f}", percent(r["of_read"]), f"{r['prefill_gflops']:.0f}", percent(r["of_peak"]),
+                       f"{r['append_ns'][0]:.2f}, {r['append_ns'][1]:.2f}") for r in known])
     yield from (r["line"] + "\n" for r in kernels["attention"] if "line" in r)
     if kernels["steps"]:
         rate = lambda r: f"{r['bytes_per_second'] * 1e-9:.2f}" if r["bytes_per_second"] else ""

@@ -44,7 +44,7 @@ int main(int argc, char** argv) try {
   const bench::Limits limits = probe.measure();
   const std::size_t each = static_cast<std::size_t>(threads) << 10;
   std::printf("{\"threads\": %d, \"isa\": \"%s\", \"fma_gops\": %.1f, \"int8_gops\": %.1f, \"bf16_gops\": %.1f, \"barrier_ns\": %.0f,\n",
-              threads, name(isa).data(), limits.fma * 1e-9, limits.int8 * 1e-9, limits.bf16 * 1e-9, bench::barrier_round(pool) * 1e9);
+              threads, name(isa).data(), limits.fma * 1e-9, limits.int8 * 1e-9, limits.bf16 * 1e-9, bench::barrier_round(threads) * 1e9);
   std::printf(" \"read_gbs\": {\"16 KiB a thread\": %.1f, \"512 KiB a thread\": %.1f, \"4 MiB a thread\": %.1f, \"512 MiB\": %.1f}}\n",
               level(pool, probe, 16 * each), level(pool, probe, 512 * each), level(pool, probe, 4096 * each),
               level(pool, probe, probe.bytes()));

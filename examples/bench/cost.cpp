@@ -18,6 +18,13 @@ void add_matrix(Cost& cost, const PackedMatrix& w, model::Activations activation
   }
 }
 
+/// Where attention's operations count: 16-bit caches are multiplied in float, int8 in pairs of 16 bits, 8-bit floats as bf16 where the
+/// machine has it.
+double& attention_operations(Cost& cost, Precision kv) {
+  if (kv == Precision::i8) return cost.int16;
+  return bits(kv) == 8 && cpu::selected_isa() == cpu::Isa::avx512 ? cost.bf16 : cost.f32;
+}
+
 /// Pairs of a token of the chunk and a position that it sees.
 double pairs(const KvChunk& chunk, int window) {
   double sum = 0;
@@ -33,6 +40,7 @@ Cost& Cost::operator+=(const Cost& other) {
   f32 += other.f32;
   bf16 += other.bf16;
   int8 += other.int8;
+  int16 += other.int16;
   return *this;
 }
 
@@ -53,7 +61,7 @@ Cost forward_cost(const model::Weights& weights, model::Activations activations,
     for (const KvChunk& chunk : batch) {
       const int seen = chunk.first + chunk.count, kept = window > 0 ? std::min(seen, window + chunk.count - 1) : seen;
       cost.bytes += token_bytes * (kept + chunk.count);  // read all, write the new
-      cost.f32 += 4.0 * config.q_width() * pairs(chunk, window);
+      attention_operations(cost, cache.config().precision) += 4.0 * config.q_width() * pairs(chunk, window);
     }
   }
   add_matrix(cost, *weights.head.weight, activations, outputs);
@@ -65,7 +73,8 @@ Bound bound(const Cost& cost, const Limits& limits) {
     const double best = peak > 0 ? peak : limits.fma;  // without the instruction, floats do its work
     return best > 0 ? operations / best : 0;           // scalar machines have no peak loop
   };
-  return {cost.bytes / limits.read, seconds(cost.f32, limits.fma) + seconds(cost.bf16, limits.bf16) + seconds(cost.int8, limits.int8)};
+  return {cost.bytes / limits.read, seconds(cost.f32, limits.fma) + seconds(cost.bf16, limits.bf16) + seconds(cost.int8, limits.int8) +
+                                        seconds(cost.int16, limits.int8 / 2)};
 }
 
 }  // namespace vernier::bench

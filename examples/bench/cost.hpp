@@ -13,14 +13,14 @@ namespace vernier::bench {
 
 /// A multiply-add is two operations.
 struct Cost {
-  double bytes = 0;                    // codes and scales of weights, keys and values; activations stay in the caches
-  double f32 = 0, bf16 = 0, int8 = 0;  // operations, by the instructions that do them
+  double bytes = 0;                               // codes and scales of weights, keys and values; activations stay in the caches
+  double f32 = 0, bf16 = 0, int8 = 0, int16 = 0;  // operations, by the instructions that do them
 
-  double operations() const { return f32 + bf16 + int8; }
+  double operations() const { return f32 + bf16 + int8 + int16; }
   Cost& operator+=(const Cost& other);
 };
 
-/// One forward of a batch of chunks, of which `outputs` tokens get logits. Attention counts as f32.
+/// One forward of a batch of chunks, of which `outputs` tokens get logits.
 Cost forward_cost(const model::Weights& weights, model::Activations activations, const KvCache& cache, std::span<const KvChunk> batch,
                   int outputs);
 

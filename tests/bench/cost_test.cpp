@@ -46,7 +46,7 @@ TEST(Cost, PrefillReadsWeightsOnceAndSkipsTheHeadWithoutOutputs) {
   const KvChunk chunk{.pages = {}, .first = 10, .count = 3};
   const Cost cost = forward_cost(w, model::Activations::i8, cache, {&chunk, 1}, 0);
   EXPECT_DOUBLE_EQ(cost.int8, 2 * linear_weights * 3);
-  EXPECT_DOUBLE_EQ(cost.f32, 4.0 * 128 * (11 + 12 + 13));
+  EXPECT_DOUBLE_EQ(cost.int16, 4.0 * 128 * (11 + 12 + 13));
   const double all = static_cast<double>(w.bytes_per_token() - w.head.weight->bytes());
   EXPECT_DOUBLE_EQ(cost.bytes, all + 3 * 128 * 2 + 2 * (64 + 4) * (13 + 3));  // a scale of 4 bytes for each key and value
 }
