@@ -5,6 +5,7 @@ import pathlib
 import time
 
 import kernels
+import load
 import machine
 import models
 import quality
@@ -50,6 +51,7 @@ def main():
         "models": lambda: list(models.run(o, files)),
         "depth": lambda: list(models.depth(o, files)),
         "batch": lambda: list(models.batch(o, files)),
+        "load": lambda: list(load.run(o, files)),
         "quality": lambda: list(quality.run(o, files)),
     }
     for part in (part for part in o.parts if part in measure):

@@ -4,8 +4,10 @@ import re
 import subprocess
 import tempfile
 
+import models
+
 TEXTS = ("README.md", "docs/architecture.md", "docs/numerics.md", "docs/routing.md")
-WINDOW, WINDOWS = 512, 8  # logits of one window take 100 MB
+WINDOW, WINDOWS = 512, 4  # logits of one window take 100 MB
 PAIRS = {"nf4": ("Q4_0", "Q4_K", "IQ4_NL"), "i8": ("Q8_0",), "bf16": ("BF16",)}
 
 
@@ -34,10 +36,10 @@ def run(o, files):
         text, base = folder / "text", folder / "base.npy"
         text.write_text("\n".join(pathlib.Path(name).read_text() for name in TEXTS)[:WINDOW * WINDOWS * 3])  # about three letters a token
         ours(o, files, "f16", text, base)
-        sizes = {}
-        for weights, kinds in PAIRS.items():
+        for weights in PAIRS:
             kl, top1 = ours(o, files, weights, text, base)
-            yield {"weights": weights, "size": 0, "kl": kl, "top1": top1}
+            size = models.ours(o, files, "smollm2", weights, 1, 0, 0, 1)[0]["model_size"]
+            yield {"weights": weights, "size": size, "kl": kl, "top1": top1}
         if o.peer_bin is None:
             return
         base.unlink()

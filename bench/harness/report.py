@@ -68,9 +68,10 @@ def kernel_tables(kernels):
 def load_table(records):
     yield "## Servers under load"
     yield ""
-    yield from table(["clients", "server", "requests/s", "tokens/s", "first token p50, p95, p99, ms", "between tokens p50, p95, p99, ms"],
-                     [(r["clients"], r["server"], f"{r['requests_per_second']:.2f}", f"{r['tokens_per_second']:.1f}", ", ".join(f"{x:.0f}" for x in r["ttft_ms"]),
-                       ", ".join(f"{x:.1f}" for x in r["gap_ms"])) for r in records])
+    name = lambda r: f"{r['clients']} clients" if r["clients"] else f"{r['rate']} arrivals a second"
+    yield from table(["model", "load", "server", "requests/s", "tokens/s", "first token p50, p95, p99, ms", "between tokens p50, p95, p99, ms", "failed"],
+                     [(f"{r['model']} {r['weights']}", name(r), r["server"], f"{r['requests_per_second']:.2f}", f"{r['tokens_per_second']:.1f}",
+                       ", ".join(f"{x:.0f}" for x in r["ttft_ms"]), ", ".join(f"{x:.1f}" for x in r["gap_ms"]), r["failed"]) for r in records])
 
 
 def quality_table(records):
