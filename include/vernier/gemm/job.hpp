@@ -89,13 +89,17 @@ struct GemmJob {
     return tile;
   }
 
-  /// All tokens of one panel of a product.
+  struct Range {
+    std::int64_t begin, end;
+  };
+
+  /// Tiles `block` of one panel of a product.
   template <class E>
-  void panel(const Product<E>& product, int index, int share) const {
+  void panel(const Product<E>& product, std::int64_t index, int share, Range block) const {
     alignas(64) float sums[max_tile_width * CpuPanel::rows];
-    Tile tile = panel_tile(product.w, index, share);
+    Tile tile = panel_tile(product.w, static_cast<int>(index), share);
     tile.y = sums;
-    for (int i = 0; i < tiles.count(); ++i) {
+    for (int i = static_cast<int>(block.begin); i < block.end; ++i) {
       const std::size_t at = place(share, i);
       tile.x = in_place() ? static_cast<const void*>(x.data)
                           : workspace->activations.data() + at * static_cast<std::size_t>(tiles.padded_k) * element_bytes();
@@ -105,7 +109,7 @@ struct GemmJob {
       }
       tile.width = tiles.width(i);
       kernels->tile(tile.width)(tile);
-      store(product, index * CpuPanel::rows, i, sums);
+      store(product, static_cast<int>(index) * CpuPanel::rows, i, sums);
     }
   }
 
@@ -130,7 +134,8 @@ struct GemmJob {
     if (tiles.m > 1) pack_all(pool);
     pool.run([&](int share) {
       if (alone) pack(share, 0, 1);
-      run_share(pool.size(), share, first, others...);
+      for (int tile = 0; tile < tiles.count(); tile += block_tiles())
+        run_share(pool.size(), share, {tile, std::min(tile + block_tiles(), tiles.count())}, first, others...);
     });
   }
 
@@ -146,14 +151,21 @@ struct GemmJob {
       pool.for_ranges(tokens, [&](std::int64_t begin, std::int64_t end) { pack(0, static_cast<int>(begin), static_cast<int>(end)); });
   }
 
-  /// The panels of a share: one contiguous range of each matrix that it reads, so that it is one stream of codes.
+  /// Tiles whose activations stay in the second-level cache while the panels pass by; at least a few, for each block reads all weights.
+  int block_tiles() const {
+    constexpr std::size_t cache = std::size_t{1} << 20;
+    const std::size_t tile_bytes = static_cast<std::size_t>(tiles.tile_m) * static_cast<std::size_t>(tiles.padded_k) * element_bytes();
+    return static_cast<int>(std::max<std::size_t>(4, cache / tile_bytes));
+  }
+
+  /// The panels of a share, for one block of tiles: one contiguous range of each matrix that it reads, so that it is one stream of codes.
   template <class First, class... Others>
-  void run_share(int shares, int share, const Product<First>& first, const Product<Others>&... others) const {
+  void run_share(int shares, int share, Range block, const Product<First>& first, const Product<Others>&... others) const {
     if (((others.w.n == first.w.n) && ...)) {  // panel by panel through all of them, so that epilogues may read earlier products
       const Range panels = part_of(first.w.panel().panels(), shares, share);
-      for (int p = static_cast<int>(panels.begin); p < panels.end; ++p) {
-        panel(first, p, share);
-        (panel(others, p, share), ...);
+      for (std::int64_t p = panels.begin; p < panels.end; ++p) {
+        panel(first, p, share, block);
+        (panel(others, p, share, block), ...);
       }
       return;
     }
@@ -162,16 +174,13 @@ struct GemmJob {
     const auto part = [&](const auto& product) {
       const std::int64_t count = product.w.panel().panels();
       for (std::int64_t p = std::max(panels.begin, before); p < std::min(panels.end, before + count); ++p)
-        panel(product, static_cast<int>(p - before), share);
+        panel(product, p - before, share, block);
       before += count;
     };
     part(first);
     (part(others), ...);
   }
 
-  struct Range {
-    std::int64_t begin, end;
-  };
   static Range part_of(std::int64_t count, int shares, int share) { return {count * share / shares, count * (share + 1) / shares}; }
 };
 
