@@ -151,8 +151,10 @@ struct GemmJob {
       pool.for_ranges(tokens, [&](std::int64_t begin, std::int64_t end) { pack(0, static_cast<int>(begin), static_cast<int>(end)); });
   }
 
-  /// Tiles whose activations stay in the second-level cache while the panels pass by; at least a few, for each block reads all weights.
+  /// Tiles whose activations stay in the second-level cache while the panels pass by; at least a few, for each block reads all weights. All
+  /// tiles where a panel is decoded first, which is to be done once.
   int block_tiles() const {
+    if (kernels->decode != nullptr) return tiles.count();
     constexpr std::size_t cache = std::size_t{1} << 20;
     const std::size_t tile_bytes = static_cast<std::size_t>(tiles.tile_m) * static_cast<std::size_t>(tiles.padded_k) * element_bytes();
     return static_cast<int>(std::max<std::size_t>(4, cache / tile_bytes));
