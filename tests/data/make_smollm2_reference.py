@@ -9,7 +9,8 @@ Writes to smollm2/
                 the 32 classes id mod 32 (float32). KL divergence over these groups of tokens is a lower bound of the whole one.
   greedy.txt    per prompt three lines: its ids, the 64 ids of the greedy continuation (fewer at an end of text), and the margin
                 between the two best logits at each step
---formats prints instead what each weight and KV format costs by itself: rounded to nearest, float32 arithmetic.
+--formats prints instead what each weight and KV format costs by itself: rounded to nearest, float32 arithmetic; for bf16 and fp8 also with
+activations rounded to bf16.
 --logits writes instead the float32 logits of all positions, a baseline for vernier-evaluate.
 """
 import os
@@ -135,6 +136,12 @@ def print_formats(model, tokenizer):
                 if with_head:
                     model.lm_head.weight = torch.nn.Parameter(round_rows(head, tier_head))
             report(f"weights {precision}{f', head {tier_head}' if with_head else ''}")
+            if precision in ("bf16", "e4m3", "e5m2") and not with_head:  # multiplied in bf16, whose values hold all of theirs
+                hooks = [m.register_forward_pre_hook(lambda _, x: (x[0].bfloat16().float(),))
+                         for name, m in model.named_modules() if name + ".weight" in original]
+                report(f"weights {precision}, activations bf16")
+                for hook in hooks:
+                    hook.remove()
         model.lm_head.weight = model.model.embed_tokens.weight if tied else torch.nn.Parameter(head)
     with torch.no_grad():
         for name, p in model.named_parameters():
