@@ -11,7 +11,7 @@ void add_matrix(Cost& cost, const PackedMatrix& w, model::Activations activation
   if (tokens == 0) return;
   const double operations = 2.0 * w.n() * w.k() * tokens;
   cost.bytes += static_cast<double>(w.bytes());
-  switch (model::multiply_for(w.format().precision, activations)) {
+  switch (model::multiply_for(w.format(), activations)) {
     case cpu::Multiply::f32: cost.f32 += operations; break;
     case cpu::Multiply::bf16: cost.bf16 += operations; break;
     case cpu::Multiply::i8: cost.int8 += operations; break;

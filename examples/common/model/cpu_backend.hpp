@@ -22,9 +22,11 @@
 
 namespace vernier::model {
 
-/// How a linear layer with weights of precision p is multiplied. bf16 where the machine has an instruction for it.
-inline cpu::Multiply multiply_for(Precision p, Activations activations, cpu::Isa isa = cpu::selected_isa()) {
-  if (activations == Activations::f32) return cpu::Multiply::f32;
+/// How a linear layer with weights in this format is multiplied; bf16 where the machine has an instruction for it. i8 weights with a scale
+/// per group are the head of an i8 model: its activations stay float, because rounding them costs as much as a fifth of all layers do.
+inline cpu::Multiply multiply_for(const WeightFormat& w, Activations activations, cpu::Isa isa = cpu::selected_isa()) {
+  const Precision p = w.precision;
+  if (activations == Activations::f32 || (p == Precision::i8 && w.scaling == Scaling::group)) return cpu::Multiply::f32;
   if (cpu::supports(cpu::Multiply::i8, p)) return cpu::Multiply::i8;
   const bool wanted = p != Precision::bf16 || activations == Activations::bf16;
   const bool able = isa == cpu::Isa::avx512 && cpu::features().avx512_bf16 && cpu::supports(cpu::Multiply::bf16, p);
@@ -103,12 +105,12 @@ class CpuBackend {
   static const float* bias(const Linear& layer) { return layer.bias.empty() ? nullptr : layer.bias.data(); }
   static cpu::Product<MaybeBias> product(const Linear& layer, MatrixView<float> y) { return {layer.view(), y, {bias(layer)}}; }
 
-  /// One call where a plan gives the matrices one precision, else one after the other.
+  /// One call where a plan gives the matrices one format, else one after the other.
   template <class First, class... Others>
   void gemm(MatrixView<const float> x, const First& first, const Others&... others) {
-    const Precision p = first.w.format.precision;
-    if (((others.w.format.precision == p) && ...)) {
-      cpu::gemm(*pool_, x, gemm_workspace_, {.multiply = multiply_for(p, activations_, isa_), .isa = isa_}, first, others...);
+    const WeightFormat& format = first.w.format;
+    if (((others.w.format == format) && ...)) {
+      cpu::gemm(*pool_, x, gemm_workspace_, {.multiply = multiply_for(format, activations_, isa_), .isa = isa_}, first, others...);
     } else {
       gemm(x, first);
       (gemm(x, others), ...);
