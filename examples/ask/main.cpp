@@ -15,6 +15,7 @@
 #include "common/io/text_files.hpp"
 #include "common/model/cpu_llama.hpp"
 #include "common/model/formats.hpp"
+#include "common/progress.hpp"
 #include "common/text/chat_template.hpp"
 #include "common/text/tokenizer.hpp"
 #include "vernier/ops/sample.hpp"
@@ -65,14 +66,11 @@ std::vector<int> encode(const io::Checkpoint& checkpoint, const text::Tokenizer&
 }
 
 std::shared_ptr<const model::Weights> load(const io::Checkpoint& checkpoint, cpu::ThreadPool& pool, Precision precision) {
-  Clock::time_point shown{};
+  Progress progress;
   model::WeightLoader loader(checkpoint, pool);
-  auto weights = loader.load(model::uniform_formats(precision), [&](std::size_t done, std::size_t total) {
-    if (done < total && seconds_since(shown) < 0.1) return;
-    shown = Clock::now();
-    std::fprintf(stderr, "\rloading %s weights %3.0f %%%s", name(precision).data(),
-                 100.0 * static_cast<double>(done) / static_cast<double>(total), done < total ? "" : "\n");
-  });
+  const std::string what = concat("loading ", name(precision), " weights");
+  auto weights =
+      loader.load(model::uniform_formats(precision), [&](std::size_t done, std::size_t total) { progress.show(what, done, total); });
   return std::make_shared<const model::Weights>(std::move(weights));
 }
 

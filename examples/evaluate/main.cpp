@@ -2,7 +2,6 @@
 // against another run's logits. Scores are in score.hpp, the model in common/model.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <numeric>
@@ -15,6 +14,7 @@
 #include "common/io/checkpoint.hpp"
 #include "common/model/cpu_llama.hpp"
 #include "common/model/formats.hpp"
+#include "common/progress.hpp"
 #include "evaluate/npy.hpp"
 #include "evaluate/score.hpp"
 #include "evaluate/sequences.hpp"
@@ -51,22 +51,6 @@ Options parse(int argc, char** argv, CLI::App& app) {
   if (o.threads == 0) o.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   return o;
 }
-
-/// A line that is rewritten as work goes on, on the terminal only.
-class Progress {
- public:
-  void show(const char* what, std::size_t done, std::size_t total) {
-    const auto now = std::chrono::steady_clock::now();
-    if (done < total && now - last_ < std::chrono::milliseconds(200)) return;
-    last_ = now;
-    std::fprintf(stderr, "\r%s %3.0f %%%s", what, 100.0 * static_cast<double>(done) / static_cast<double>(std::max<std::size_t>(total, 1)),
-                 done < total ? "" : "\n");
-    std::fflush(stderr);
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_{};
-};
 
 /// Runs sequences through a model and hands each position's logits to `use(logits, next token or -1)`.
 class Runner {

@@ -1,12 +1,11 @@
 // vernier-server: loads a model at several precisions and answers OpenAI's API. Start-up and shutdown; the work is in http/, api/ and
 // engine/.
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <thread>
 
+#include "common/progress.hpp"
 #include "server/api/service.hpp"
 #include "server/http/server.hpp"
 #include "server/observe/log.hpp"
@@ -18,26 +17,6 @@ namespace {
 
 /// Thrown out of loading when a signal comes.
 struct Interrupted {};
-
-/// One line that is rewritten on a terminal, and lines at each quarter in a log.
-class Progress {
- public:
-  void show(const std::string& tier, std::size_t done, std::size_t total) {
-    const int percent = total ? static_cast<int>(100 * done / total) : 100;
-    if (tier == tier_ && percent == percent_) return;
-    if (terminal_)
-      std::fprintf(stderr, "\rloading tier %s %3d %%%s", tier.c_str(), percent, percent == 100 ? "\n" : "");
-    else if (tier != tier_ || percent / 25 != percent_ / 25)
-      log_info(concat("loading tier ", tier, " ", percent, " %"));
-    tier_ = tier;
-    percent_ = percent;
-  }
-
- private:
-  const bool terminal_ = ::isatty(STDERR_FILENO) != 0;
-  std::string tier_;
-  int percent_ = -1;
-};
 
 int serve(const Options& options) {
   set_log_level(options.log_level);
@@ -56,12 +35,12 @@ int serve(const Options& options) {
   std::thread network([&] { http.run(); });
   LoadedModel model;
   try {
-    Progress progress;
+    Progress progress([](const std::string& line) { log_info(line); });
     model = load_model(
         options, [](const std::string& line) { log_info(line); },
         [&](const std::string& tier, std::size_t done, std::size_t total) {
           if (signals) throw Interrupted{};
-          progress.show(tier, done, total);
+          progress.show(concat("loading tier ", tier), done, total);
         });
   } catch (...) {
     http.stop();
