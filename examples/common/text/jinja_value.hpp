@@ -48,9 +48,10 @@ class Value {
   Data data;
 
   Value() : data(None{}) {}
+  /// From an alternative. Asking about Value itself first keeps clang from going round in circles.
   template <class T>
-  requires std::is_constructible_v<Data, std::in_place_type_t<T>, T>
-  explicit Value(T value) : data(std::in_place_type<T>, std::move(value)) {}
+  requires(!std::is_same_v<T, Value> && std::is_constructible_v<Data, std::in_place_type_t<T>, T>) explicit Value(T value)
+      : data(std::in_place_type<T>, std::move(value)) {}
   explicit Value(Text text) : data(std::make_shared<const Text>(std::move(text))) {}
 
   template <class T>

@@ -73,7 +73,7 @@ CachePlan plan_cache(const Options& options, const model::ModelConfig& config, c
   const std::size_t budget = (static_cast<std::size_t>(options.kv_memory_mib) << 20) / options.tiers.size();
   for (const std::string& tier : options.tiers) {
     const KvConfig kv = kv_config(options, tier);
-    const KvLayout layout(kv, {.layers = config.layers, .kv_heads = config.kv_heads, .head_dim = config.head_dim, .num_pages = 1});
+    const KvLayout layout{kv, {.layers = config.layers, .kv_heads = config.kv_heads, .head_dim = config.head_dim, .num_pages = 1}};
     const auto affordable = static_cast<int>(std::min<std::size_t>(budget / layout.page_bytes(), 1 << 24));
     const std::size_t one = layout.page_bytes() * static_cast<std::size_t>(pages_for(kv, plan.context, 1));
     if (options.context)
