@@ -6,6 +6,7 @@
 // reads bring the same bytes. Prefill: a chunk at that depth in one layer, beside the peak of the instruction that multiplies. Formats
 // take turns, the limits are measured between them, and figures are medians: a virtual machine changes by the minute.
 #include "vernier/attention/attention.hpp"
+#include "common/noise.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -20,6 +21,7 @@
 namespace {
 
 using namespace vernier;
+using bench::noise;
 
 struct Shape {
   const char* name;
@@ -60,16 +62,6 @@ Settings parse(int argc, char** argv) {
 double median(std::vector<double> x) {
   std::sort(x.begin(), x.end());
   return x[x.size() / 2];
-}
-
-std::vector<float> noise(std::size_t count) {
-  std::vector<float> x(count);
-  std::uint32_t state = 12345;
-  for (float& value : x) {
-    state = state * 1664525u + 1013904223u;
-    value = static_cast<float>(static_cast<std::int32_t>(state)) * 0x1p-31f;
-  }
-  return x;
 }
 
 /// One format: a cache full of keys and values, and what was measured.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "common/noise.hpp"
 #include "vernier/cpu/parallel.hpp"
 #include "vernier/layout/packed_matrix.hpp"
 
@@ -15,8 +16,7 @@ inline PackedMatrix random_matrix(cpu::ThreadPool& pool, int n, int k, Precision
     std::uint32_t state = seed + static_cast<std::uint32_t>(begin);
     for (std::size_t i = static_cast<std::size_t>(begin) * panel.panel_bytes(); i < static_cast<std::size_t>(end) * panel.panel_bytes();
          ++i) {
-      state = state * 1664525u + 1013904223u;
-      std::uint8_t byte = static_cast<std::uint8_t>(state >> 24);
+      std::uint8_t byte = static_cast<std::uint8_t>(next_random(state) >> 24);
       if (p != Precision::i8 && p != Precision::nf4 && (bits(p) == 8 || i % 2 == 1)) byte = (byte & 0x83) | 0x38;  // about one
       if (p == Precision::i8 && byte == 0x80) byte = 0;
       w.codes()[i] = byte;

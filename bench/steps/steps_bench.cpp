@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/noise.hpp"
 #include "vernier/kv/append.hpp"
 #include "vernier/ops/rmsnorm.hpp"
 #include "vernier/ops/rope.hpp"
@@ -16,16 +17,7 @@
 namespace {
 
 using namespace vernier;
-
-std::vector<float> noise(std::size_t count) {
-  std::vector<float> x(count);
-  std::uint32_t state = 12345;
-  for (float& value : x) {
-    state = state * 1664525u + 1013904223u;
-    value = static_cast<float>(static_cast<std::int32_t>(state)) * 0x1p-31f;
-  }
-  return x;
-}
+using bench::noise;
 
 /// A prompt of about `words` words of the kinds that the router looks for.
 std::string prompt(int words) {

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/command.hpp"
 #include "common/io/checkpoint.hpp"
 #include "common/io/text_files.hpp"
 #include "common/model/cpu_llama.hpp"
@@ -142,13 +143,5 @@ void run(const Options& o) {
 
 int main(int argc, char** argv) {
   CLI::App app("Answers one prompt at the precision that the router chose.");
-  try {
-    vernier::ask::run(vernier::ask::parse(argc, argv, app));
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "vernier-ask: %s\n", error.what());
-    return 1;
-  }
+  return vernier::run_command(app, "vernier-ask", [&] { vernier::ask::run(vernier::ask::parse(argc, argv, app)); });
 }

@@ -10,6 +10,7 @@
 #include "bench/options.hpp"
 #include "bench/report.hpp"
 #include "bench/runner.hpp"
+#include "common/command.hpp"
 #include "common/io/checkpoint.hpp"
 #include "common/model/formats.hpp"
 
@@ -70,13 +71,5 @@ void run(const Options& o) {
 
 int main(int argc, char** argv) {
   CLI::App app("Measures a model's speed beside the machine's limits. Lists are comma separated; 1-16*2 is 1,2,4,8,16 and 1-9+4 is 1,5,9.");
-  try {
-    vernier::bench::run(vernier::bench::parse(argc, argv, app));
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "vernier-bench: %s\n", error.what());
-    return 1;
-  }
+  return vernier::run_command(app, "vernier-bench", [&] { vernier::bench::run(vernier::bench::parse(argc, argv, app)); });
 }

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "common/noise.hpp"
 #include "vernier/kv/append.hpp"
 
 namespace vernier::bench {
@@ -16,16 +17,12 @@ using Clock = std::chrono::steady_clock;
 /// The forward's speed does not depend on what the cached keys are, so noise stands for a prompt that would take minutes to run.
 void fill(cpu::ThreadPool& pool, KvCache& cache, KvSequence& sequence, int tokens, std::uint32_t& random) {
   const int columns = cache.geometry().kv_heads * cache.geometry().head_dim, step = 512;
-  std::vector<float> noise(static_cast<std::size_t>(columns) * step);
-  for (float& x : noise) {
-    random = random * 1664525u + 1013904223u;
-    x = static_cast<float>(static_cast<std::int32_t>(random)) * 0x1p-31f;
-  }
+  const std::vector<float> values = noise(static_cast<std::size_t>(columns) * step, random);
   for (int done = 0; done < tokens; done += step) {
     const int count = std::min(step, tokens - done);
     expect(sequence.extend(count), "vernier-bench", "the KV cache is full at ", sequence.tokens(), " tokens");
     const KvChunk chunk = sequence.last(count);
-    const MatrixView<const float> rows(noise.data(), count, columns);
+    const MatrixView<const float> rows(values.data(), count, columns);
     for (int layer = 0; layer < cache.geometry().layers; ++layer) append(pool, cache, layer, {&chunk, 1}, rows, rows, {});
   }
 }
@@ -59,10 +56,7 @@ void Runner::forward(Batch& batch, int outputs) {
   const int tokens = std::accumulate(batch.chunks.begin(), batch.chunks.end(), 0, [](int sum, const KvChunk& c) { return sum + c.count; });
   const int vocab = llama_.config().vocab;
   batch.ids.resize(static_cast<std::size_t>(tokens));
-  for (int& id : batch.ids) {
-    random_ = random_ * 1664525u + 1013904223u;
-    id = static_cast<int>((random_ >> 8) % static_cast<std::uint32_t>(vocab));
-  }
+  for (int& id : batch.ids) id = static_cast<int>((next_random(random_) >> 8) % static_cast<std::uint32_t>(vocab));
   batch.outputs.resize(static_cast<std::size_t>(outputs));
   std::iota(batch.outputs.begin(), batch.outputs.end(), tokens - outputs);
   logits_.resize(static_cast<std::size_t>(outputs) * static_cast<std::size_t>(vocab));

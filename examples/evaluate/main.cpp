@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/command.hpp"
 #include "common/io/checkpoint.hpp"
 #include "common/model/cpu_llama.hpp"
 #include "common/model/formats.hpp"
@@ -140,13 +141,5 @@ void evaluate(const Options& o) {
 
 int main(int argc, char** argv) {
   CLI::App app("Judges a model at a precision: perplexity, and KL divergence and top-1 agreement against a baseline.");
-  try {
-    vernier::evaluate::evaluate(vernier::evaluate::parse(argc, argv, app));
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "vernier-evaluate: %s\n", error.what());
-    return 1;
-  }
+  return vernier::run_command(app, "vernier-evaluate", [&] { vernier::evaluate::evaluate(vernier::evaluate::parse(argc, argv, app)); });
 }

@@ -225,11 +225,11 @@ TEST_F(Api, MetricsCountWhatHappened) {
   start();
   ASSERT_EQ(post("/v1/chat/completions", chat_body()).status, 200);
   const char* idle = "vernier_num_requests_running{model_name=\"toy\",tier=\"i8\"} 0";
-  Answer answer = client_->request("GET", "/metrics");  // a client may have its answer before the engine has put the request away
-  for (int i = 0; i < 1000 && answer.body.find(idle) == std::string::npos; ++i) {
-    std::this_thread::sleep_for(5ms);
+  Answer answer;
+  EXPECT_TRUE(eventually([&] {  // a client may have its answer before the engine has put the request away
     answer = client_->request("GET", "/metrics");
-  }
+    return answer.body.find(idle) != std::string::npos;
+  }));
   for (const char* line : {idle, "vernier_kv_cache_usage_perc{model_name=\"toy\",tier=\"nf4\"} 0",
                            "vernier_prompt_tokens_total{model_name=\"toy\",tier=\"i8\"} 11",
                            "vernier_time_to_first_token_seconds_bucket{model_name=\"toy\",tier=\"i8\",le=\"0.001\"}",

@@ -18,10 +18,6 @@
 VERNIER_TARGET_AVX2
 namespace vernier::cpu::avx2 {
 
-/// Whether codes are pairs that are multiplied as floats.
-template <Precision P>
-inline constexpr bool float_pairs = has_kv_scale(P) && P != Precision::i8;
-
 /// One step of eight columns: floats for formats of 16 bits, pairs of int16 for i8; for e4m3 and e5m2 the first and the second of each
 /// pair as floats, in units of fp8_unit * fp8_lift, subnormals included.
 struct Step {
@@ -46,7 +42,7 @@ inline Step load_step(const std::uint8_t* at) {
 
 /// Bytes of the operand of a step: a float, two codes, or two floats.
 template <Precision P>
-inline constexpr int operand_bytes = float_pairs<P> ? 8 : 4;
+inline constexpr int operand_bytes = vernier::detail::fp8_pairs<P> ? 8 : 4;
 
 /// sum + operand * codes, for one step. The lanes of the sum are floats, or their bits are those of integers.
 template <Precision P>
@@ -57,7 +53,7 @@ inline __m256 multiply_add(__m256 sum, const std::uint8_t* operand, const Step& 
     return _mm256_castsi256_ps(_mm256_add_epi32(
         _mm256_castps_si256(sum), _mm256_madd_epi16(_mm256_castps_si256(_mm256_set1_ps(x[0])), _mm256_castps_si256(codes.first))));
   sum = _mm256_fmadd_ps(_mm256_set1_ps(x[0]), codes.first, sum);
-  if constexpr (float_pairs<P>) sum = _mm256_fmadd_ps(_mm256_set1_ps(x[1]), codes.second, sum);
+  if constexpr (vernier::detail::fp8_pairs<P>) sum = _mm256_fmadd_ps(_mm256_set1_ps(x[1]), codes.second, sum);
   return sum;
 }
 
@@ -172,7 +168,7 @@ float largest_score(const KeyTile& tile, float* scores, KeyRange range) {
 /// place of the first half of the scores. Weights of keys next to the range, up to a vector, become 0. Returns the unit of the products.
 template <Precision P>
 float weigh_row(const KeyTile& tile, const RowBlock& block, int row, KeyRange range) {
-  constexpr float score_unit = float_pairs<P> ? vernier::detail::fp8_unit<P> : 1.0f;
+  constexpr float score_unit = vernier::detail::fp8_pairs<P> ? vernier::detail::fp8_unit<P> : 1.0f;
   float* const s = block.scores + row * most_tile_keys;
   const float max = largest_score<P>(tile, s, range) * score_unit;
   [[maybe_unused]] float unit = vernier::detail::fp8_lift, product_unit = score_unit;

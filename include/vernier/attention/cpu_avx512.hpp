@@ -210,8 +210,7 @@ float largest_score(const KeyTile& tile, float* scores, KeyRange range) {
 /// place of the first half of the scores. Weights of keys next to the range, up to a vector, become 0. Returns the unit of the products.
 template <Precision P>
 float weigh_row(const KeyTile& tile, const RowBlock& block, int row, KeyRange range) {
-  constexpr bool fp8 = has_kv_scale(P) && P != Precision::i8;
-  constexpr float score_unit = fp8 ? vernier::detail::fp8_unit<P> : 1.0f;
+  constexpr float score_unit = vernier::detail::fp8_pairs<P> ? vernier::detail::fp8_unit<P> : 1.0f;
   float* const s = block.scores + row * most_tile_keys;
   std::uint16_t* const codes = reinterpret_cast<std::uint16_t*>(s);  // written behind where scores are read
   const float max = largest_score<P>(tile, s, range) * score_unit;
@@ -231,7 +230,7 @@ float weigh_row(const KeyTile& tile, const RowBlock& block, int row, KeyRange ra
       w = _mm512_maskz_mul_ps(seen, w, _mm512_mul_ps(_mm512_loadu_ps(tile.value_scales(j)), _mm512_set1_ps(unit)));
     if constexpr (P == Precision::i8)
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes + j), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(w)));
-    else if constexpr (fp8)
+    else if constexpr (vernier::detail::fp8_pairs<P>)
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes + j), (__m256i)_mm512_cvtneps_pbh(w));
     else
       _mm512_storeu_ps(s + j, w);

@@ -39,4 +39,8 @@ inline constexpr float fp8_unit = P == Precision::e4m3 ? 0x1p60f : 0x1p52f;
 template <Precision P>
 inline constexpr int step_rows = KvLayout::pack(P);
 
+/// Whether keys and values are fp8 pairs, the ones that the above is about.
+template <Precision P>
+inline constexpr bool fp8_pairs = has_kv_scale(P) && P != Precision::i8;
+
 }  // namespace vernier::detail
