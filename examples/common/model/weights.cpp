@@ -15,9 +15,10 @@ namespace {
 
 constexpr int slice_rows = 128;  // whole panels, and whole 128x128 blocks
 
-PackedMatrix read_packed(const io::Checkpoint& checkpoint, std::string_view name, WeightFormat format, cpu::ThreadPool& pool) {
+PackedMatrix read_packed(const io::Checkpoint& checkpoint, std::string_view name, WeightFormat format, Arena& arena,
+                         cpu::ThreadPool& pool) {
   const io::StoredTensor& stored = checkpoint.shape(name);
-  PackedMatrix packed(stored.rows, stored.cols, format);
+  PackedMatrix packed(stored.rows, stored.cols, format, &arena);
   const auto read_slice = [&](int first, int rows) {
     Buffer<float> values(static_cast<std::size_t>(rows) * static_cast<std::size_t>(stored.cols));
     const MatrixView<float> slice(values.data(), rows, stored.cols);
@@ -64,7 +65,7 @@ std::shared_ptr<const PackedMatrix> WeightLoader::matrix(std::string_view name, 
         advance(values);
         return shared;
       }
-  auto made = std::make_shared<const PackedMatrix>(read_packed(*checkpoint_, stored, format, *pool_));
+  auto made = std::make_shared<const PackedMatrix>(read_packed(*checkpoint_, stored, format, arena_, *pool_));
   held_.push_back({std::string(stored), format, made});
   advance(values);
   return made;
@@ -103,6 +104,7 @@ Weights WeightLoader::load(const FormatOf& format_of, const Progress& progress) 
     return static_cast<std::size_t>(tensor.rows) * static_cast<std::size_t>(tensor.cols);
   };
   const std::string_view embedding = "model.embed_tokens.weight", head = config.tied_embeddings ? embedding : "lm_head.weight";
+  arena_ = Arena();  // matrices lie in the order in which a token reads them
   progress_ = progress;
   done_ = 0;
   total_ = config.tied_embeddings ? values(embedding) : 0;  // read twice, unless both get the same format

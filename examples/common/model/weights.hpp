@@ -10,6 +10,7 @@
 
 #include "common/io/checkpoint.hpp"
 #include "common/model/config.hpp"
+#include "vernier/core/arena.hpp"
 #include "vernier/cpu/parallel.hpp"
 #include "vernier/layout/packed_matrix.hpp"
 
@@ -59,7 +60,8 @@ class WeightLoader {
   /// Neither checkpoint nor pool is owned.
   WeightLoader(const io::Checkpoint& checkpoint, cpu::ThreadPool& pool) : checkpoint_(&checkpoint), pool_(&pool) {}
 
-  /// Reads and quantises every tensor, in parallel. Throws Error as the checkpoint and the quantiser do, naming the tensor.
+  /// Reads and quantises every tensor, in parallel. The tier's matrices share huge pages, which go back with the last matrix in them: one
+  /// that another tier shares keeps up to 32 MiB around it. Throws Error as the checkpoint and the quantiser do, naming the tensor.
   Weights load(const FormatOf& format_of, const Progress& progress = {});
 
  private:
@@ -77,6 +79,7 @@ class WeightLoader {
   const io::Checkpoint* checkpoint_;
   cpu::ThreadPool* pool_;
   std::vector<Held> held_;
+  Arena arena_;  // of the tier that is being loaded
   Progress progress_;
   std::size_t done_ = 0, total_ = 0;  // values
 };

@@ -4,8 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
+#include <span>
 #include <string_view>
 
+#include "vernier/core/arena.hpp"
 #include "vernier/core/buffer.hpp"
 #include "vernier/core/error.hpp"
 #include "vernier/core/math.hpp"
@@ -43,16 +46,18 @@ class PackedMatrix {
   static constexpr int max_extent = 1 << 30;  // padding it does not overflow an int
 
   PackedMatrix() = default;
+  PackedMatrix(PackedMatrix&&) = default;
+  PackedMatrix& operator=(PackedMatrix&&) = default;
 
-  /// Allocates for W (n, k); contents are undefined until a quantiser has written every panel.
-  /// Throws Error when n or k is not in [1, max_extent], or the format is not one that why_unsupported() allows.
-  PackedMatrix(int n, int k, WeightFormat format) : n_(n), k_(k), format_(format) {
+  /// Allocates for W (n, k), from `arena` if there is one, which need not outlive the matrix. Contents are undefined until a quantiser has
+  /// written every panel. Throws Error when n or k is not in [1, max_extent], or the format is not one that why_unsupported() allows.
+  PackedMatrix(int n, int k, WeightFormat format, Arena* arena = nullptr) : n_(n), k_(k), format_(format) {
     const bool sane = n > 0 && k > 0 && n <= max_extent && k <= max_extent;
     expect(sane, "vernier::PackedMatrix", "n = ", n, ", k = ", k, ", expected both from 1 to ", max_extent);
     const std::string_view why = why_unsupported(format);
     expect(why.empty(), "vernier::PackedMatrix", to_string(format), " is not a weight format: ", why);
-    memory_ = Buffer<std::uint8_t>(scales_offset() + scales_bytes());
-    std::memset(memory_.data() + panel().total_bytes(), 0, scales_offset() - panel().total_bytes());
+    memory_ = arena != nullptr ? arena->take(memory_bytes()) : own_memory(memory_bytes());
+    std::memset(codes() + panel().total_bytes(), 0, scales_offset() - panel().total_bytes());
   }
 
   int n() const { return n_; }
@@ -68,19 +73,29 @@ class PackedMatrix {
   int scale_groups() const { return scale_group() == 0 ? 0 : ceil_div(k_, scale_group()); }
 
   /// For quantisers. Panels may be written by different threads.
-  std::uint8_t* codes() { return memory_.data(); }
-  float* scales() { return reinterpret_cast<float*>(memory_.data() + scales_offset()); }
+  std::uint8_t* codes() { return memory_.get(); }
+  float* scales() { return reinterpret_cast<float*>(memory_.get() + scales_offset()); }
+
+  /// Codes, slack and scales in one piece, for those who store a matrix and read it back.
+  std::span<std::uint8_t> memory() { return {memory_.get(), memory_bytes()}; }
+  std::span<const std::uint8_t> memory() const { return {memory_.get(), memory_bytes()}; }
 
   /// Bytes of codes and scales, padding included: what a pass over the matrix reads.
   std::size_t bytes() const { return panel().total_bytes() + scales_bytes(); }
 
   /// Valid until the matrix is destroyed or assigned to; moving it keeps the view valid.
   PackedView view() const {
-    return {
-        format_, n_, k_, scale_group(), scale_groups(), memory_.data(), reinterpret_cast<const float*>(memory_.data() + scales_offset())};
+    const std::uint8_t* codes = memory_.get();
+    return {format_, n_, k_, scale_group(), scale_groups(), codes, reinterpret_cast<const float*>(codes + scales_offset())};
   }
 
  private:
+  static std::shared_ptr<std::uint8_t> own_memory(std::size_t bytes) {
+    const auto buffer = std::make_shared<Buffer<std::uint8_t>>(bytes);
+    return {buffer, buffer->data()};
+  }
+
+  std::size_t memory_bytes() const { return n_ == 0 ? 0 : scales_offset() + scales_bytes(); }
   std::size_t scales_offset() const { return round_up(panel().total_bytes(), buffer_alignment) + buffer_alignment; }
   std::size_t scales_bytes() const {
     return static_cast<std::size_t>(panel().panels()) * static_cast<std::size_t>(scale_groups() * CpuPanel::rows) * sizeof(float);
@@ -89,7 +104,7 @@ class PackedMatrix {
   int n_ = 0;
   int k_ = 0;
   WeightFormat format_{};
-  Buffer<std::uint8_t> memory_;  // codes, slack, scales: in one piece, so that huge pages hold all of it
+  std::shared_ptr<std::uint8_t> memory_;  // codes, slack, scales: in one piece, so that huge pages hold all of it
 };
 
 /// Throws Error unless rows [first_row, first_row + rows) by cols are whole panels of w, whose last panel may be short.
