@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -10,11 +11,7 @@
 #include "vernier/layout/packed_matrix.hpp"
 #include "vernier/ops/rows.hpp"
 #include "vernier/ops/silu.hpp"
-#include "vernier/types/bf16.hpp"
-#include "vernier/types/fp16.hpp"
-#include "vernier/types/fp8.hpp"
-#include "vernier/types/int8.hpp"
-#include "vernier/types/nf4.hpp"
+#include "vernier/types/type_of.hpp"
 
 namespace vernier::ops {
 
@@ -37,20 +34,21 @@ inline void add(MatrixView<float> residual, MatrixView<const float> delta, cpu::
 
 namespace detail {
 
-/// The value of a code whose bytes are at `code`, before its scale.
-inline float decode_code(Precision precision, const std::uint8_t* code, bool high_nibble) {
-  std::uint16_t half = 0;
-  float single = 0;
-  switch (precision) {
-    case Precision::f32: std::memcpy(&single, code, 4); return single;
-    case Precision::f16: std::memcpy(&half, code, 2); return f16{half}.decode();
-    case Precision::bf16: std::memcpy(&half, code, 2); return bf16{half}.decode();
-    case Precision::i8: return i8{static_cast<std::int8_t>(*code)}.decode();
-    case Precision::e4m3: return e4m3{*code}.decode();
-    case Precision::e5m2: return e5m2{*code}.decode();
-    case Precision::nf4: return nf4{static_cast<std::uint8_t>(high_nibble ? *code >> 4 : *code & 15)}.decode();
+/// Columns [begin, end) of row `row` of a matrix in P, times `scale`. Codes are gathered first, so that decoding them runs in vectors.
+template <Precision P>
+void dequantize_columns(const PackedView& w, int row, int begin, int end, float scale, float* out) {
+  constexpr int block = 64;
+  const CpuPanel panel{P, w.n, w.k};
+  CodeOf<P> codes[block];
+  for (int first = begin; first < end; first += block) {
+    const int count = std::min(block, end - first);
+    for (int i = 0; i < count; ++i) {
+      std::memcpy(&codes[i], w.codes + panel.byte_offset(row, first + i), sizeof(CodeOf<P>));
+      if constexpr (P == Precision::nf4)
+        codes[i] = static_cast<CodeOf<P>>(CpuPanel::high_nibble(first + i) ? codes[i] >> 4 : codes[i] & 15);
+    }
+    for (int i = 0; i < count; ++i) out[first + i] = std::bit_cast<TypeOf<P>>(codes[i]).decode() * scale;
   }
-  return 0;
 }
 
 inline void expect_ids(std::string_view where, const int* ids, int rows, int vocabulary) {
@@ -62,10 +60,11 @@ inline void expect_ids(std::string_view where, const int* ids, int rows, int voc
 
 /// Row `row` of a packed matrix, dequantised. out: (w.k). The row must be in [0, w.n).
 inline void dequantize_row(const PackedView& w, int row, float* out) {
-  const CpuPanel panel = w.panel();
-  for (int col = 0; col < w.k; ++col)
-    out[col] =
-        detail::decode_code(w.format.precision, w.codes + panel.byte_offset(row, col), CpuPanel::high_nibble(col)) * w.scale(row, col);
+  const int group = w.scale_groups == 0 ? w.k : w.scale_group;
+  visit_precision(w.format.precision, [&]<Precision P>() {
+    for (int begin = 0; begin < w.k; begin += group)
+      detail::dequantize_columns<P>(w, row, begin, std::min(w.k, begin + group), w.scale(row, begin), out);
+  });
 }
 
 /// out[r] = row ids[r] of the table. table: (vocabulary, n) packed; ids: (t); out: (t, n).
