@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "common/model/cpu_llama.hpp"
+#include "support/model.hpp"
 
 namespace vernier::model {
 namespace {
@@ -39,35 +40,13 @@ ModelConfig shape() {
   return config;
 }
 
-Linear linear(int n, int k, WeightFormat format) {
-  PackedMatrix w(n, k, format);
-  std::memset(w.codes(), 0x11, w.panel().total_bytes());  // a small finite number in every format
-  std::fill_n(w.scales(), w.panel().panels() * w.scale_groups() * CpuPanel::rows, 0.01f);
-  return {std::make_shared<const PackedMatrix>(std::move(w)), {}};
-}
-
 std::shared_ptr<const Weights> make_weights(Precision p) {
-  const FormatOf formats = uniform_formats(p);
-  const WeightFormat inner = formats("model.layers.0.self_attn.q_proj.weight");
-  auto weights = std::make_shared<Weights>();
-  const ModelConfig& c = weights->config = shape();
-  const std::vector<float> norm(static_cast<std::size_t>(c.hidden), 1.0f);
-  for (int i = 0; i < c.layers; ++i)
-    weights->layers.push_back({.attention_norm = norm,
-                               .q = linear(c.q_width(), c.hidden, inner),
-                               .k = linear(c.kv_width(), c.hidden, inner),
-                               .v = linear(c.kv_width(), c.hidden, inner),
-                               .q_norm = {},
-                               .k_norm = {},
-                               .o = linear(c.hidden, c.q_width(), inner),
-                               .ffn_norm = norm,
-                               .gate = linear(c.ffn, c.hidden, inner),
-                               .up = linear(c.ffn, c.hidden, inner),
-                               .down = linear(c.hidden, c.ffn, inner)});
-  weights->embedding = linear(c.vocab, c.hidden, formats("model.embed_tokens.weight")).weight;
-  weights->final_norm = norm;
-  weights->head = linear(c.vocab, c.hidden, formats("lm_head.weight"));
-  return weights;
+  return test::make_weights(shape(), uniform_formats(p), [](int n, int k, WeightFormat format, unsigned) {
+    PackedMatrix w(n, k, format);
+    std::memset(w.codes(), 0x11, w.panel().total_bytes());  // a small finite number in every format
+    std::fill_n(w.scales(), w.panel().panels() * w.scale_groups() * CpuPanel::rows, 0.01f);
+    return w;
+  });
 }
 
 /// What is counted. Its name is what callgrind is told.

@@ -6,8 +6,7 @@
 
 #include "server/engine/llama_tier.hpp"
 #include "server/engine_support.hpp"
-#include "support/compare.hpp"
-#include "vernier/quant/quantize.hpp"
+#include "support/model.hpp"
 
 namespace vernier::serve::test {
 namespace {
@@ -28,34 +27,9 @@ ModelConfig small_config() {
   return c;
 }
 
-std::shared_ptr<const PackedMatrix> random_matrix(int n, int k, Precision precision, unsigned seed, float sigma) {
-  const std::vector<float> values = vernier::test::normal(static_cast<std::size_t>(n) * static_cast<std::size_t>(k), seed, sigma);
-  return std::make_shared<PackedMatrix>(quantize({values.data(), n, k}, default_format(precision)));
-}
-
 std::shared_ptr<const model::Weights> small_weights(Precision p) {
-  auto w = std::make_shared<model::Weights>();
-  const ModelConfig& c = w->config = small_config();
-  const std::vector<float> ones(static_cast<std::size_t>(c.hidden), 1.0f);
-  const auto linear = [&](int n, int k, unsigned seed) { return model::Linear{random_matrix(n, k, p, seed, 0.15f), {}}; };
-  w->embedding = random_matrix(c.vocab, c.hidden, Precision::f16, 1, 1.0f);
-  for (unsigned layer = 0; layer < 2; ++layer) {
-    const unsigned seed = 10 + 10 * layer;
-    w->layers.push_back({.attention_norm = ones,
-                         .q = linear(c.q_width(), c.hidden, seed),
-                         .k = linear(c.kv_width(), c.hidden, seed + 1),
-                         .v = linear(c.kv_width(), c.hidden, seed + 2),
-                         .q_norm = {},
-                         .k_norm = {},
-                         .o = linear(c.hidden, c.q_width(), seed + 3),
-                         .ffn_norm = ones,
-                         .gate = linear(c.ffn, c.hidden, seed + 4),
-                         .up = linear(c.ffn, c.hidden, seed + 5),
-                         .down = linear(c.hidden, c.ffn, seed + 6)});
-  }
-  w->final_norm = ones;
-  w->head = linear(c.vocab, c.hidden, 99);
-  return w;
+  const auto format = [p](std::string_view name) { return default_format(name == "model.embed_tokens.weight" ? Precision::f16 : p); };
+  return vernier::test::make_weights(small_config(), format, vernier::test::random_matrix);
 }
 
 struct SmallEngine {

@@ -18,6 +18,11 @@ struct CountedMemory {
     static std::atomic<std::size_t> bytes{0};
     return bytes;
   }
+  /// How often memory was asked for, by all threads.
+  static std::atomic<std::size_t>& calls() {
+    static std::atomic<std::size_t> count{0};
+    return count;
+  }
 
   /// Starts a measurement; peak_since() is the most that was live above this point.
   static std::size_t start() {
@@ -26,31 +31,40 @@ struct CountedMemory {
   }
   static std::size_t peak_since(std::size_t start) { return peak() - start; }
 
-  static void* take(std::size_t bytes) {
-    auto* block = static_cast<std::size_t*>(std::malloc(bytes + header));
-    if (block == nullptr) throw std::bad_alloc();
-    *block = bytes;
+  /// The size is kept in front of the memory, in a piece as long as the alignment.
+  static void* take(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) {
+    const std::size_t whole = (bytes + alignment - 1) / alignment * alignment + alignment;
+    void* const start = std::aligned_alloc(alignment, whole);
+    if (start == nullptr) throw std::bad_alloc();
+    char* const block = static_cast<char*>(start) + alignment;
+    reinterpret_cast<std::size_t*>(block)[-1] = bytes;
+    ++calls();
     const std::size_t now = live() += bytes;
     for (std::size_t old = peak(); old < now && !peak().compare_exchange_weak(old, now);) {
     }
-    return reinterpret_cast<char*>(block) + header;
+    return block;
   }
-  static void give(void* memory) {
+  static void give(void* memory, std::size_t alignment = alignof(std::max_align_t)) {
     if (memory == nullptr) return;
-    auto* block = reinterpret_cast<std::size_t*>(static_cast<char*>(memory) - header);
-    live() -= *block;
-    std::free(block);
+    live() -= static_cast<std::size_t*>(memory)[-1];
+    std::free(static_cast<char*>(memory) - alignment);
   }
-
- private:
-  static constexpr std::size_t header = alignof(std::max_align_t);
 };
 
 }  // namespace vernier::test
 
 void* operator new(std::size_t bytes) { return vernier::test::CountedMemory::take(bytes); }
 void* operator new[](std::size_t bytes) { return vernier::test::CountedMemory::take(bytes); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  return vernier::test::CountedMemory::take(bytes, static_cast<std::size_t>(alignment));
+}
 void operator delete(void* memory) noexcept { vernier::test::CountedMemory::give(memory); }
 void operator delete[](void* memory) noexcept { vernier::test::CountedMemory::give(memory); }
 void operator delete(void* memory, std::size_t) noexcept { vernier::test::CountedMemory::give(memory); }
 void operator delete[](void* memory, std::size_t) noexcept { vernier::test::CountedMemory::give(memory); }
+void operator delete(void* memory, std::align_val_t alignment) noexcept {
+  vernier::test::CountedMemory::give(memory, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory, std::size_t, std::align_val_t alignment) noexcept {
+  vernier::test::CountedMemory::give(memory, static_cast<std::size_t>(alignment));
+}

@@ -122,13 +122,14 @@ class KvSequence {
     expect(count >= 0 && count <= std::numeric_limits<int>::max() - tokens_, "vernier::KvSequence::extend", "count = ", count, " after ",
            tokens_, " tokens, expected 0 or more and a sum below 2147483648");
     if (pages_needed(count) > cache_->free_pages()) return false;
-    pages_.reserve(static_cast<std::size_t>(cache_->pages_for(tokens_ + count)));
+    const auto pages = static_cast<std::size_t>(cache_->pages_for(tokens_ + count));
+    if (pages > pages_.capacity()) pages_.reserve(std::max(pages, 2 * pages_.capacity()));
     if (count > 0 && must_copy()) {
       const int copy = cache_->pages().allocate();
       cache_->copy_page(pages_.back(), copy);
       cache_->pages().release(std::exchange(pages_.back(), copy));
     }
-    while (static_cast<int>(pages_.size()) < cache_->pages_for(tokens_ + count)) pages_.push_back(cache_->pages().allocate());
+    while (pages_.size() < pages) pages_.push_back(cache_->pages().allocate());
     tokens_ += count;
     return true;
   }

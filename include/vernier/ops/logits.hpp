@@ -78,8 +78,8 @@ namespace detail {
 /// For a count that is small against the vocabulary: a heap of the best so far, its worst in front. Blocks without a better logit
 /// are passed over sixteen at a time. `better` orders ids.
 template <class Better>
-inline std::vector<int> top_by_heap(std::span<const float> logits, std::size_t count, const Better& better) {
-  std::vector<int> best(count);
+inline void top_by_heap(std::span<const float> logits, std::size_t count, const Better& better, std::vector<int>& best) {
+  best.resize(count);
   std::iota(best.begin(), best.end(), 0);
   std::make_heap(best.begin(), best.end(), better);
   float least = logits[static_cast<std::size_t>(best.front())];
@@ -99,26 +99,33 @@ inline std::vector<int> top_by_heap(std::span<const float> logits, std::size_t c
   }
   for (; i < logits.size(); ++i) look(i);
   std::sort_heap(best.begin(), best.end(), better);
-  return best;
 }
 
 }  // namespace detail
 
-/// The `count` best tokens (fewer if the vocabulary is smaller), best first, ties by lowest id. The logits must not have NaN.
-inline std::vector<int> top_ids(std::span<const float> logits, std::size_t count) {
+/// Fills `best` with the `count` best tokens (fewer if the vocabulary is smaller), best first, ties by lowest id. Allocates nothing where
+/// `best` has room for them (from 512 on: for the vocabulary). The logits must not have NaN.
+inline void top_ids(std::span<const float> logits, std::size_t count, std::vector<int>& best) {
   count = std::min(count, logits.size());
   const auto better = [&](int a, int b) {
     const float x = logits[static_cast<std::size_t>(a)], y = logits[static_cast<std::size_t>(b)];
     return x != y ? x > y : a < b;
   };
-  if (count == 0) return {};
-  if (count <= 512) return detail::top_by_heap(logits, count, better);
-  std::vector<int> best(logits.size());
+  best.clear();
+  if (count == 0) return;
+  if (count <= 512) return detail::top_by_heap(logits, count, better, best);
+  best.resize(logits.size());
   std::iota(best.begin(), best.end(), 0);
   const auto end = best.begin() + static_cast<std::ptrdiff_t>(count);
   std::nth_element(best.begin(), end - 1, best.end(), better);
   std::sort(best.begin(), end, better);
   best.resize(count);
+}
+
+/// The same, returned.
+inline std::vector<int> top_ids(std::span<const float> logits, std::size_t count) {
+  std::vector<int> best;
+  top_ids(logits, count, best);
   return best;
 }
 

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstdint>
 #include <span>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -48,7 +47,8 @@ inline void expect_options(const SampleOptions& o) {
 
 }  // namespace detail
 
-/// Chooses the tokens of one answer, and remembers those for the penalties.
+/// Chooses the tokens of one answer, and remembers those for the penalties. A warm one allocates nothing, but for the memory of tokens that
+/// are new to the penalties, which doubles as it grows.
 class Sampler {
  public:
   /// `stream` numbers the answers of one request, so that they differ under one seed. Throws Error on impossible options.
@@ -61,13 +61,20 @@ class Sampler {
   /// Tells of tokens of the prompt; only the repetition penalty looks at them.
   void accept_prompt(std::span<const int> ids) {
     if (options_.repetition_penalty == 1.0f) return;
-    for (int id : ids) seen_.try_emplace(id, 0);
+    for (int id : ids) seen_.push_back({id, 0});
+    std::sort(seen_.begin(), seen_.end(), [](const Seen& a, const Seen& b) { return a.id != b.id ? a.id < b.id : a.count > b.count; });
+    seen_.erase(std::unique(seen_.begin(), seen_.end(), [](const Seen& a, const Seen& b) { return a.id == b.id; }), seen_.end());
   }
 
   /// Tells of a token of the answer. The number of tokens accepted is the index of the next draw.
   void accept(int id) {
     ++accepted_;
-    if (penalises()) ++seen_[id];
+    if (!penalises()) return;
+    const auto at = std::lower_bound(seen_.begin(), seen_.end(), id, [](const Seen& seen, int other) { return seen.id < other; });
+    if (at != seen_.end() && at->id == id)
+      ++at->count;
+    else
+      seen_.insert(at, {id, 1});
   }
 
   /// The next token. logits: (vocabulary), changed by bias and penalties. Does not accept the token.
@@ -100,7 +107,7 @@ class Sampler {
       logits[static_cast<std::size_t>(id)] += bias;
     }
     if (!penalises()) return;
-    for (const auto& [id, count] : seen_) {  // each token by itself, so the map's order does not matter
+    for (const auto& [id, count] : seen_) {
       if (static_cast<std::size_t>(id) >= logits.size()) continue;
       float& x = logits[static_cast<std::size_t>(id)];
       x = x > 0 ? x / options_.repetition_penalty : x * options_.repetition_penalty;
@@ -112,7 +119,8 @@ class Sampler {
   void keep_of_top_k(std::span<const float> logits, float greatest) {
     kept_.clear();
     double total = 0, held = 0;
-    for (int id : top_ids(logits, static_cast<std::size_t>(options_.top_k))) {
+    top_ids(logits, static_cast<std::size_t>(options_.top_k), best_);
+    for (int id : best_) {
       kept_.push_back({id, exp((logits[static_cast<std::size_t>(id)] - greatest) / options_.temperature)});
       total += static_cast<double>(kept_.back().weight);
     }
@@ -138,7 +146,8 @@ class Sampler {
       if (w == 0 || w < options_.min_p || bucket < border) continue;
       (options_.top_p < 1 && bucket == border ? edge_ : kept_).push_back({static_cast<int>(i), w});
     }
-    std::stable_sort(edge_.begin(), edge_.end(), [](const Candidate& a, const Candidate& b) { return a.weight > b.weight; });
+    std::sort(edge_.begin(), edge_.end(),
+              [](const Candidate& a, const Candidate& b) { return a.weight != b.weight ? a.weight > b.weight : a.id < b.id; });
     for (const Candidate& c : edge_) {
       if (!kept_.empty() && above >= want) break;
       kept_.push_back(c);
@@ -160,11 +169,17 @@ class Sampler {
     float weight = 0;  // probability after temperature, against the best's
   };
 
+  struct Seen {
+    int id = 0;
+    int count = 0;  // occurrences in the answer; 0 for a token of the prompt alone
+  };
+
   SampleOptions options_;
   std::uint32_t stream_ = 0;
   std::uint64_t accepted_ = 0;
-  std::unordered_map<int, int> seen_;  // token -> occurrences in the answer; 0 for one of the prompt
+  std::vector<Seen> seen_;  // by ascending id
   std::vector<Candidate> kept_, edge_;
+  std::vector<int> best_;
   std::vector<double> blocks_, buckets_;
 };
 
