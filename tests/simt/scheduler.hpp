@@ -1,0 +1,180 @@
+// The emulated machine: the threads of the resident blocks, and which of them runs. For the emulator's own sources; kernels see
+// builtins.hpp.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "simt/fiber.hpp"
+#include "simt/index.hpp"
+#include "simt/options.hpp"
+#include "simt/sanitizers.hpp"
+#include "simt/where.hpp"
+
+namespace simt::detail {
+
+struct Block;
+struct Warp;
+
+enum class State : std::uint8_t { ready, waiting, exited };
+
+/// One cp.async that has not landed.
+struct ThreadCopy {
+  std::byte* to = nullptr;
+  const std::byte* from = nullptr;
+  std::size_t bytes = 0, from_bytes = 0;  // what from lacks is zero
+  Where where;
+};
+
+/// The cp.async of one thread: those since the last commit, and committed groups, oldest first.
+struct CopyQueue {
+  std::vector<ThreadCopy> open;
+  std::deque<std::vector<ThreadCopy>> groups;
+  bool empty() const;
+};
+
+/// One thread of a kernel.
+struct Lane {
+  explicit Lane(std::size_t stack_bytes) : fiber(stack_bytes) {}
+  Fiber fiber;
+  Block* block = nullptr;
+  Warp* warp = nullptr;
+  int rank = 0;  // within the block
+  uint3 index{};
+  State state = State::exited;
+  const void* waits_for = nullptr;  // what wake_all() names
+  const char* instruction = "";     // where it waits, for reports
+  Where where;
+  CopyQueue copies;
+  bool fenced = false;  // for TSan: atomics behind a fence release, and a fence acquires what was read last
+  std::array<const void*, 4> flags_read{};
+  std::size_t next_flag = 0;
+  int id() const { return rank % 32; }
+  unsigned bit() const { return 1u << id(); }
+};
+
+/// Lanes of a warp coming together for one instruction.
+struct Meeting {
+  unsigned mask = 0, arrived = 0, generation = 0;
+  const char* instruction = "";
+  Where where{};
+  std::array<void*, 32> operands{};
+  char sync[2] = {};  // one for even, one for odd generations: an early arrival at the next must not order this one
+};
+
+struct Warp {
+  unsigned alive = 0;
+  std::deque<Meeting> meetings;  // by mask; addresses stay
+};
+
+/// One of the sixteen barriers of a block.
+struct Barrier {
+  int arrived = 0, expected = 0;
+  unsigned generation = 0;
+  std::vector<Where> warp_where;  // where each warp arrived: all its lanes must do so at one place
+  char sync[2] = {};
+};
+
+/// A block that runs. Slots are reused for the blocks that follow, and from launch to launch.
+struct Block {
+  uint3 index{};
+  std::vector<std::unique_ptr<Lane>> lanes;
+  std::vector<Warp> warps;
+  std::array<Barrier, 16> barriers;
+  std::byte* shared = nullptr;  // exactly as many bytes as the launch asked for
+  std::size_t shared_bytes = 0;
+  int live = 0;              // threads that have not exited
+  int copies_in_flight = 0;  // bulk copies
+};
+
+struct Launch {
+  dim3 grid, block;
+  std::size_t shared_bytes = 0;
+};
+
+using Kernel = std::function<void(unsigned char* shared)>;
+
+/// One launch while it runs.
+class Machine {
+ public:
+  Machine(const Launch& launch, const Options& options, const Kernel& kernel);
+  ~Machine();
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  void run();
+
+  const Launch launch;
+  const Options options;
+  Counters counters;
+  std::mt19937_64 random;
+
+  void make_ready(Lane& lane);
+  /// The running thread stops until wake_all(waits_for) or make_ready().
+  void wait(const void* waits_for, const char* instruction, Where where);
+  /// All threads of `block` that wait for this.
+  void wake_all(Block& block, const void* waits_for);
+  /// The running thread lets others go first. A launch in which threads do nothing but this is stuck.
+  void yield(const char* instruction, Where where);
+  /// The running thread, which is ready, lets the others run.
+  void switch_away();
+  /// Something changed that a spinning thread may be looking for.
+  void progress() { idle_turns_ = 0; }
+  /// `work` happens later, in any order, as if done by a copy engine that has seen what the running thread has done.
+  void later(Block& block, std::function<void()> work);
+
+ private:
+  struct Pending {
+    Block* block;
+    std::unique_ptr<char> issued;  // for TSan
+    std::function<void()> work;
+  };
+  void start_block(Block& slot);
+  void finish_block(Block& slot);
+  void start_lane(Block& slot, int rank);
+  void retire(Lane& lane);
+  Lane* pick();
+  bool land_one();
+  void run_lane(Lane& lane);
+  void unwind();
+  static void lane_main(void* lane);
+  std::string report(const char* headline) const;
+
+  const Kernel& kernel_;
+  std::vector<Block*> resident_;
+  std::vector<unsigned> to_start_;  // linear indices of blocks, the next one last
+  std::deque<Lane*> ready_;
+  std::vector<Pending> pending_;
+  Agent copy_engine_;
+  std::size_t idle_turns_ = 0;
+  int live_blocks_ = 0;
+  bool unwinding_ = false;
+  std::exception_ptr error_;
+  char began_ = 0, ended_ = 0;  // for TSan: the launch happens after what the host did, and before what it does next
+};
+
+/// The launch that runs on this OS thread, and its running thread.
+Machine& machine();
+Lane& self();
+
+/// Throws a Fault that names the running thread and the source line.
+[[noreturn]] void fault(const std::string& what, Where where);
+
+/// "f.cu:12".
+std::string to_string(Where where);
+std::string to_string(uint3 index);
+
+/// The address within the block's shared memory. Faults if [p, p + bytes) is not inside, or p not aligned.
+std::uint32_t shared_offset(const void* p, std::size_t bytes, std::size_t alignment, const char* instruction, Where where);
+/// The reverse.
+std::byte* shared_pointer(const Block& block, std::uint32_t offset, std::size_t bytes, const char* instruction, Where where);
+
+}  // namespace simt::detail
