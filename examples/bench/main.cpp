@@ -11,6 +11,7 @@
 #include "bench/report.hpp"
 #include "bench/runner.hpp"
 #include "common/command.hpp"
+#include "common/cpu_range.hpp"
 #include "common/io/checkpoint.hpp"
 #include "common/model/formats.hpp"
 
@@ -22,11 +23,11 @@ struct Loaded {
   Subject subject;
 };
 
-Loaded load(const io::Checkpoint& checkpoint, const std::string& weights, bool plan) {
+Loaded load(const Options& o, const io::Checkpoint& checkpoint, const std::string& weights, bool plan) {
   const auto start = std::chrono::steady_clock::now();
   const model::FormatOf formats =
       plan ? model::plan_formats(weights, checkpoint.config()) : model::uniform_formats(*parse_precision(weights));
-  cpu::ThreadPool pool(std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
+  cpu::ThreadPool pool(default_threads(o.processors), o.processors);
   auto loaded = std::make_shared<const model::Weights>(model::WeightLoader(checkpoint, pool).load(formats));
   Subject subject{.file = checkpoint.path(), .type = {}, .weights = plan ? std::filesystem::path(weights).filename().string() : weights};
   subject.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -39,7 +40,7 @@ Loaded load(const io::Checkpoint& checkpoint, const std::string& weights, bool p
 
 void measure(const Options& o, Loaded& loaded, Report& report) {
   for (int threads : o.threads) {
-    cpu::ThreadPool pool(threads);
+    cpu::ThreadPool pool(threads, processors_for(threads, o.processors));
     const LimitsProbe probe(pool, cpu::selected_isa());
     Runner runner(loaded.weights, pool, probe, o);
     loaded.subject.threads = threads;
@@ -55,11 +56,12 @@ void measure(const Options& o, Loaded& loaded, Report& report) {
 }
 
 void run(const Options& o) {
+  if (!o.processors.empty()) cpu::pin_this_thread(o.processors.front());  // worker 0 of every pool
   Report report(o);
   for (const std::string& path : o.models) {
     const io::Checkpoint checkpoint = io::open_checkpoint(path);
     for (std::size_t i = 0; i < o.weights.size(); ++i) {
-      Loaded loaded = load(checkpoint, o.weights[i], i >= o.weights.size() - o.plans);
+      Loaded loaded = load(o, checkpoint, o.weights[i], i >= o.weights.size() - o.plans);
       measure(o, loaded, report);
     }
   }

@@ -4,8 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
-#include <thread>
 
+#include "common/cpu_range.hpp"
 #include "vernier/core/error.hpp"
 
 namespace vernier::bench {
@@ -63,7 +63,7 @@ std::vector<Precision> precisions(std::string_view flag, const std::vector<std::
 /// As they come from the command line.
 struct Raw {
   std::vector<std::string> models, weights, plans, prompt{"512"}, gen{"128"}, pairs, depths{"0"}, threads, sequences{"1"}, keys, values;
-  std::string activations = "auto", output = "md";
+  std::string cpu_range, activations = "auto", output = "md";
   int batch = 2048, micro_batch = 512;
 };
 
@@ -84,7 +84,8 @@ void declare(CLI::App& app, Raw& raw, Options& o) {
       ->check(CLI::Range(1, 1 << 16));
   app.add_option("--cache-type-k", raw.keys, "formats of cached keys and values, also -ctk: f16, bf16, i8, e4m3, e5m2 (default: f16)");
   app.add_option("--cache-type-v", raw.values, "also -ctv; keys and values share a format, so this must name the same");
-  app.add_option("-t,--threads", raw.threads, "worker threads (default: one per processor)");
+  app.add_option("-t,--threads", raw.threads, "worker threads (default: one per processor, or for each of --cpu-range)");
+  app.add_option("--cpu-range", raw.cpu_range, cpu_range_help);
   app.add_option("--activations", raw.activations,
                  "f32: never rounded; i8 (auto): int8 for i8 and nf4 weights, bf16 for fp8; bf16: also for bf16 weights")
       ->capture_default_str()
@@ -153,7 +154,9 @@ Options parse(int argc, char** argv, CLI::App& app) {
   o.depths = numbers("--n-depth", raw.depths, 0, 1 << 20);
   o.sequences = numbers("--sequences", raw.sequences, 1, 4096);
   o.threads = numbers("--threads", raw.threads, 1, 1024);
-  if (o.threads.empty()) o.threads = {std::max(1, static_cast<int>(std::thread::hardware_concurrency()))};
+  if (!raw.cpu_range.empty()) o.processors = parse_cpu_range(raw.cpu_range);
+  if (o.threads.empty()) o.threads = {default_threads(o.processors)};
+  for (int threads : o.threads) processors_for(threads, o.processors);
   if (!raw.keys.empty()) o.kv = precisions("--cache-type-k", raw.keys, true);
   expect(raw.values.empty() || precisions("--cache-type-v", raw.values, true) == o.kv, "--cache-type-v",
          "differs from --cache-type-k; keys and values are cached in the same format");

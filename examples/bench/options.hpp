@@ -29,6 +29,7 @@ struct Options {
   std::vector<Precision> kv{Precision::f16};
   std::vector<Phase> phases;
   std::vector<int> depths{0}, threads, sequences{1};
+  std::vector<int> processors;  // that workers are kept on, one each; empty: the system places them
   model::Activations activations = model::Activations::i8;
   int repetitions = 5, batch = 512;
   bool warmup = true;

@@ -64,6 +64,19 @@ TEST(Options, TakesLongNamesBehindOneDash) {
   EXPECT_EQ(o.plans, 1u);
 }
 
+TEST(Options, KeepsWorkersOnProcessorsWhenAsked) {
+  EXPECT_TRUE(parse_line({}).processors.empty());
+  const Options o = parse_line({"--cpu-range", "2-5"});
+  EXPECT_EQ(o.processors, (std::vector{2, 3, 4, 5}));
+  EXPECT_EQ(o.threads, (std::vector{4}));
+  EXPECT_EQ(parse_line({"--cpu-range", "7"}).processors, (std::vector{7}));
+  EXPECT_EQ(parse_line({"--cpu-range", "0-3", "-t", "1,2"}).threads, (std::vector{1, 2}));
+  for (const char* text : {"5-2", "-1", "1-", "a", "1-2-3", "0-1024"})
+    EXPECT_EQ(refusal({std::string("--cpu-range=") + text}),
+              std::string("--cpu-range: '") + text + "', expected LO-HI with 0 <= LO <= HI < 1024, as in 0-3");
+  EXPECT_EQ(refusal({"--cpu-range", "0-1", "-t", "1,4"}), "--cpu-range: has 2 processors, too few for --threads 4");
+}
+
 TEST(Options, RefusesWhatMakesNoSense) {
   EXPECT_EQ(refusal({"-p", "many"}), "--n-prompt: 'many', expected whole numbers from 0 to 1048576, as in 1,8,64 or 1-16*2");
   EXPECT_EQ(refusal({"-t", "0"}), "--threads: '0', expected whole numbers from 1 to 1024, as in 1,8,64 or 1-16*2");

@@ -8,8 +8,8 @@
 #include <iterator>
 #include <map>
 #include <set>
-#include <thread>
 
+#include "common/cpu_range.hpp"
 #include "common/io/checkpoint.hpp"
 #include "common/io/text_files.hpp"
 #include "common/model/formats.hpp"
@@ -136,8 +136,9 @@ LoadedModel load_model(const Options& options, const std::function<void(const st
                        const std::function<void(const std::string&, std::size_t, std::size_t)>& progress) {
   LoadedModel out;
   const io::Checkpoint checkpoint = io::open_checkpoint(options.model);
-  const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  out.pool = std::make_unique<cpu::ThreadPool>(options.threads ? options.threads : processors);
+  const int threads = options.threads != 0 ? options.threads : default_threads(options.processors);
+  out.pool = std::make_unique<cpu::ThreadPool>(threads, processors_for(threads, options.processors));
+  if (!options.processors.empty()) cpu::pin_this_thread(options.processors.front());  // worker 0: this thread, and the engine's, its child
   out.served = describe(options, checkpoint);
   if (!out.served->chat_template)
     report("the model has no chat template; /v1/chat/completions will be refused (give one with --chat-template-file)");

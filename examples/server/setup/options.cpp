@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "common/cpu_range.hpp"
 #include "vernier/core/error.hpp"
 
 namespace vernier::serve {
@@ -30,7 +31,7 @@ std::vector<std::string> spelled_out(int argc, const char* const* argv) {
 const std::vector<std::string> known_tiers{"nf4", "i8", "f16"};
 
 struct Extra {
-  std::string kv_values;
+  std::string kv_values, cpu_range;
   bool ignored = false;
   int threads_batch = 0;
 };
@@ -42,9 +43,10 @@ void add_options(CLI::App& app, Options& o, Extra& extra) {
   app.add_option("-a,--served-model-name,--alias", o.served_name, "name in answers (default: from the path)");
   app.add_option("--host", o.host, "address to listen on")->capture_default_str();
   app.add_option("--port", o.port, "port to listen on; 0 takes a free one and prints it")->capture_default_str();
-  app.add_option("-t,--threads", o.threads, "threads that compute (0: one per processor)")
+  app.add_option("-t,--threads", o.threads, "threads that compute (0: one per processor, or for each of --cpu-range)")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024));
+  app.add_option("--cpu-range", extra.cpu_range, cpu_range_help);
   app.add_option("-c,--ctx-size,--max-model-len,--context-length", o.context, "most tokens of prompt and answer together (0: the model's)")
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 30));
@@ -87,8 +89,14 @@ void add_options(CLI::App& app, Options& o, Extra& extra) {
   app.set_version_flag("--version", std::string("vernier-server ") + VERNIER_VERSION);
 }
 
-/// What CLI11 cannot see: how options fit together.
-std::string contradiction(const Options& o, const Extra& extra) {
+/// What CLI11 cannot see: ranges, and how options fit together.
+std::string contradiction(Options& o, const Extra& extra) {
+  try {
+    if (!extra.cpu_range.empty()) o.processors = parse_cpu_range(extra.cpu_range);
+    processors_for(o.threads, o.processors);
+  } catch (const Error& error) {
+    return error.what();
+  }
   if (!extra.kv_values.empty() && extra.kv_values != o.kv)
     return concat("--cache-type-v is ", extra.kv_values, " and --cache-type-k is ", o.kv, "; keys and values have one format here");
   for (std::size_t i = 0; i < o.tiers.size(); ++i)

@@ -12,10 +12,11 @@ struct Options {
   std::string served_name;  // empty: from the path
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;
-  int threads = 0;           // 0: one per processor
-  int context = 0;           // 0: the model's, or what the cache holds if that is less
-  std::string kv = "auto";   // auto, or the format for every tier
-  int kv_memory_mib = 1024;  // for keys and values of all tiers together
+  int threads = 0;              // 0: one per processor, or for each of `processors`
+  std::vector<int> processors;  // that threads are kept on, one each; empty: the system places them
+  int context = 0;              // 0: the model's, or what the cache holds if that is less
+  std::string kv = "auto";      // auto, or the format for every tier
+  int kv_memory_mib = 1024;     // for keys and values of all tiers together
   std::string chat_template_file;
   std::vector<std::string> tiers{"nf4", "i8", "f16"};
   std::string tier = "auto";  // of requests that do not force one

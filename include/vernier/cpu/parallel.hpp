@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "vernier/core/error.hpp"
+#include "vernier/cpu/affinity.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -41,19 +43,28 @@ inline void wait_while_equal(const std::atomic<std::uint32_t>& value, std::uint3
 /// A fixed set of workers. The calling thread is worker 0, so a pool of one starts no thread. One caller at a time.
 class ThreadPool {
  public:
-  /// Throws Error unless 1 <= threads <= 1024.
-  explicit ThreadPool(int threads) : size_(threads) {
-    expect(threads >= 1 && threads <= 1024, "vernier::cpu::ThreadPool", "threads = ", threads, ", expected 1 to 1024");
+  /// Worker i > 0 is kept on processors[i], if any are given: one for each thread. The caller is left alone, as its thread is not the
+  /// pool's: one that wants worker 0 kept too calls pin_this_thread(processors[0]). By default nothing is pinned.
+  /// Throws Error unless 1 <= threads <= 1024, or where a processor cannot be had.
+  explicit ThreadPool(int threads, std::span<const int> processors = {}) : size_(threads) {
+    constexpr const char* where = "vernier::cpu::ThreadPool";
+    expect(threads >= 1 && threads <= 1024, where, "threads = ", threads, ", expected 1 to 1024");
+    expect(processors.empty() || processors.size() == static_cast<std::size_t>(threads), where, processors.size(), " processors for ",
+           threads, " threads, expected one for each, or none");
     claims_ = std::vector<std::atomic<std::uint32_t>>(static_cast<std::size_t>(threads));
     threads_.reserve(static_cast<std::size_t>(threads - 1));
-    for (int worker = 1; worker < threads; ++worker) threads_.emplace_back([this, worker] { work(worker); });
+    try {
+      for (int worker = 1; worker < threads; ++worker) {
+        threads_.emplace_back([this, worker] { work(worker); });
+        if (!processors.empty()) pin(threads_.back(), processors[static_cast<std::size_t>(worker)]);
+      }
+    } catch (...) {
+      stop();
+      throw;
+    }
   }
 
-  ~ThreadPool() {
-    stop_ = true;
-    advance(epoch_);
-    for (std::thread& thread : threads_) thread.join();
-  }
+  ~ThreadPool() { stop(); }
 
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -106,6 +117,12 @@ class ThreadPool {
   }
 
  private:
+  void stop() {
+    stop_ = true;
+    advance(epoch_);
+    for (std::thread& thread : threads_) thread.join();
+  }
+
   static void advance(std::atomic<std::uint32_t>& value) {
     value.fetch_add(1, std::memory_order_acq_rel);
     value.notify_all();
