@@ -171,24 +171,23 @@ def servers(o, files, model, weights, kind, most):
 
 
 def run(o, files):
-    """Closed loops of 1 to 32 clients and open loops at two rates, on each server in turn."""
-    most = 32 if o.full else 16
-    for model, weights, kind in (("smollm2", "nf4", "Q4_0"),):
-        for clients in (1, 2, 4, 8, 16, 32) if o.full else (1, 8, 16):
-            for start in servers(o, files, model, weights, kind, most):
-                with start() as server:
-                    measure("127.0.0.1", server.port, Plan(seed=2), 1, clients=1)  # warm
-                    row = measure("127.0.0.1", server.port, Plan(), 2 * clients + 2, clients=clients)
-                yield report(row, model, weights, server.name)
-        for rate in (1, 4) if o.full else (2,):
-            for start in servers(o, files, model, weights, kind, most):
-                with start() as server:
-                    measure("127.0.0.1", server.port, Plan(seed=2), 1, clients=1)
-                    row = measure("127.0.0.1", server.port, Plan(), 30 if o.full else 16, rate=rate)
-                yield report(row, model, weights, server.name)
+    """Closed loops, and with --full open loops too, on each server in turn. Our records have the ratio of tokens a second."""
+    model, weights, kind, most = "smollm2", "nf4", "Q4_0+Q8_0", 32 if o.full else 16
+    loads = [{"clients": n, "requests": 2 * n + 2} for n in ((1, 2, 4, 8, 16, 32) if o.full else (8, 16))]
+    loads += [{"rate": rate, "requests": 30} for rate in ((1, 4) if o.full else ())]
+    for each in loads:
+        rows = []
+        for start in servers(o, files, model, weights, kind, most):
+            with start() as server:
+                measure("127.0.0.1", server.port, Plan(seed=2), 1, clients=1)  # warm
+                rows.append({"model": model, "weights": weights, "server": server.name} | measure("127.0.0.1", server.port, Plan(), **each))
+            report(rows[-1])
+        if len(rows) == 2:
+            rows[0]["ratio"] = rows[0]["tokens_per_second"] / rows[1]["tokens_per_second"]
+        yield from rows
 
 
-def report(row, model, weights, server):
+def report(row):
     load = f"{row['clients']} clients" if row["clients"] else f"{row['rate']} a second"
-    print(f"    {model} {weights} {load}, {server}: {row['tokens_per_second']:.1f} tokens/s, first token {row['ttft_ms'][0]:.0f} ms, gap p99 {row['gap_ms'][2]:.0f} ms, failed {row['failed']}", flush=True)
-    return {"model": model, "weights": weights, "server": server} | row
+    print(f"    {row['model']} {row['weights']} {load}, {row['server']}: {row['tokens_per_second']:.1f} tokens/s, first token {row['ttft_ms'][0]:.0f} ms, "
+          f"gap p99 {row['gap_ms'][2]:.0f} ms, failed {row['failed']}", flush=True)

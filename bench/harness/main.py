@@ -11,7 +11,8 @@ import models
 import quality
 import report
 
-PARTS = ("limits", "kernels", "models", "depth", "batch", "load", "quality")
+PARTS = ("limits", "quality", "models", "depth", "batch", "load", "kernels")
+LONG = ("kernels",)  # only with --full or by name
 
 
 def parse():
@@ -26,7 +27,7 @@ def parse():
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("bench/results"))
     o = parser.parse_args()
     o.peer_bin = None if o.peer_bin == "none" else pathlib.Path(o.peer_bin)
-    o.parts = o.only.split(",") if o.only else [part for part in PARTS if part != "quality" or o.full]
+    o.parts = o.only.split(",") if o.only else [part for part in PARTS if part not in LONG or o.full]
     unknown = [part for part in o.parts if part not in PARTS]
     if unknown:
         parser.error(f"--only: there is no {unknown[0]}; there are {', '.join(PARTS)}")
@@ -38,8 +39,10 @@ def main():
     o = parse()
     o.out.mkdir(parents=True, exist_ok=True)
     files = models.Models(o)
+    if set(o.parts) - {"limits", "kernels"}:
+        files.make()
     started = time.monotonic()
-    results = {"machine": machine.describe(), "command": o.command, "threads": o.threads, "minutes": 0, "limits": [machine.limits(o)]}
+    results = {"machine": machine.describe(), "command": o.command, "threads": o.threads, "minutes": 0, "seconds": {}, "limits": [machine.limits(o)]}
 
     def keep():
         results["minutes"] = (time.monotonic() - started) / 60
@@ -56,7 +59,9 @@ def main():
     }
     for part in (part for part in o.parts if part in measure):
         print(f"== {part}", flush=True)
+        began = time.monotonic()
         results[part] = measure[part]()
+        results["seconds"][part] = time.monotonic() - began
         keep()
     results["limits"].append(machine.limits(o))
     keep()

@@ -3,11 +3,22 @@ import json
 import statistics
 import subprocess
 
+import gguf
 from machine import load
 
-# Ours beside the fastest of llama.cpp's types that is no smaller than its own name says; --full adds the others.
-PAIRS = {"nf4": ("Q4_0",), "i8": ("Q8_0",), "bf16": ("BF16",), "f16": ("F16",)}
-MORE = {"nf4": ("Q4_0", "IQ4_NL", "Q4_K")}
+# Ours, as weights or weights/activations, and llama.cpp's types beside them. Types of a row with fewer bits a weight than ours are shown,
+# but do not count. "Q4_0+Q8_0" has its head and embedding in Q8_0.
+GROUPS = (
+    (("nf4",), ("Q4_0", "Q4_0+Q8_0")),
+    (("i8",), ("Q8_0",)),
+    (("bf16", "bf16/bf16"), ("BF16",)),  # llama.cpp rounds activations to bf16 too
+    (("f16",), ("F16",)),
+)
+MORE = {"nf4": ("IQ4_NL", "Q4_K")}
+
+
+def kinds_of(o, group):
+    return group[1] + (MORE.get(group[0][0], ()) if o.full else ())
 
 
 class Models:
@@ -17,15 +28,32 @@ class Models:
         self.o = o
         self.sources = {"smollm2": o.smollm2, "llama-1b": o.models / "llama-1b-f16.gguf"}
 
+    def make(self):
+        """All files before the clock starts."""
+        for model in self.sources if self.o.peer_bin else ():
+            for kind in (kind for group in GROUPS for kind in kinds_of(self.o, group)):
+                self.peer_file(model, kind)
+
     def peer_file(self, model, kind):
+        if (model, kind) == ("llama-1b", "F16"):
+            return self.sources[model]
         path = self.o.models / f"{model}-{kind}.gguf"
         if not path.exists():
             print(f"    llama-quantize {model} {kind}", flush=True)
-            part = path.with_suffix(".part")
-            subprocess.run([str(self.o.peer_bin / "llama-quantize"), "--allow-requantize", "--pure", str(self.sources[model]), str(part), kind],
+            part, (layers, _, head) = path.with_suffix(".part"), kind.partition("+")
+            of_head = ["--token-embedding-type", head.lower(), "--output-tensor-type", head.lower()] if head else []
+            subprocess.run([str(self.o.peer_bin / "llama-quantize"), "--allow-requantize", "--pure", *of_head, str(self.sources[model]), str(part), layers],
                            check=True, capture_output=True)
             part.rename(path)
         return path
+
+    def weights(self, model):
+        """How many a decoded token reads."""
+        return gguf.read_by_a_token(self.sources[model])[0]
+
+    def peer_bytes(self, model, kind):
+        """Of them, in a type of llama.cpp's."""
+        return gguf.read_by_a_token(self.peer_file(model, kind))[1]
 
 
 def run_json(command, lines=False):
@@ -43,8 +71,14 @@ def name_of(row):
     return "+".join(parts) + (f" x {row['n_sequences']}" if row.get("n_sequences", 1) > 1 else "") + (f" @ d{row['n_depth']}" if row["n_depth"] else "")
 
 
+def format_flags(weights):
+    """vernier-bench's and vernier-evaluate's, for "bf16" or "bf16/bf16"."""
+    name, _, activations = weights.partition("/")
+    return ["--weights", name, *(["--activations", activations] if activations else [])]
+
+
 def ours(o, files, model, weights, prompt, gen, depth, repetitions, kv="f16", sequences="1"):
-    return run_json([o.bin / "bin/vernier-bench", "-m", files.sources[model], "--weights", weights, "-p", prompt, "-n", gen, "-d", depth, "-t", o.threads,
+    return run_json([o.bin / "bin/vernier-bench", "-m", files.sources[model], *format_flags(weights), "-p", prompt, "-n", gen, "-d", depth, "-t", o.threads,
                      "-r", repetitions, "-ctk", kv, "--sequences", sequences, "-o", "json"])
 
 
@@ -55,71 +89,81 @@ def theirs(o, files, model, kind, prompt, gen, depth, repetitions, kv="f16"):
 
 def collect(rows, into):
     for row in rows:
-        kept = into.setdefault(name_of(row), {"samples": [], "of_limit": [], "size": row["model_size"], "limit": row.get("limit"), "limit_read": []})
+        kept = into.setdefault(name_of(row), {"samples": [], "of_limit": [], "limit": row.get("limit"), "limit_read": []})
         kept["samples"] += row["samples_ts"]
         if "of_limit" in row:
             kept["of_limit"].append(row["of_limit"])
             kept["limit_read"].append(row["limit_read"])
-            kept["bytes"] = row["bytes"] / max(1, row["n_prompt"] + row["n_gen"])
+            kept["weight_bytes"] = row["weight_bytes_per_token"]
 
 
-def compare(o, files, model, weights, kinds, prompt, gen, depth, repetitions, kv="f16", peer_kv="f16"):
-    """One record a test. The ratio is to the best of llama.cpp's types in that test."""
-    print(f"  {model} {weights} beside {', '.join(kinds) if o.peer_bin else 'nothing'}: pp{prompt} tg{gen} d{depth} KV {kv}", flush=True)
-    mine, peers = {}, {kind: {} for kind in kinds if o.peer_bin}
-    for _ in range(o.rounds):
-        collect(ours(o, files, model, weights, prompt, gen, depth, repetitions, kv), mine)
+def record_of(files, model, weights, kv, test, kept, peers):
+    """One row. peers: samples and cache format of each of llama.cpp's types. The ratio is to the fastest that reads no fewer bits a weight."""
+    bits = lambda bytes_: 8 * bytes_ / files.weights(model)
+    record = {"model": model, "weights": weights, "kv": kv, "test": test, "load": load(), "weight_bytes": kept["weight_bytes"], "bits": bits(kept["weight_bytes"]),
+              "ts": summary(kept["samples"]), "of_limit": statistics.median(kept["of_limit"]), "limit": kept["limit"], "limit_read": statistics.median(kept["limit_read"])}
+    if not peers:
+        return record
+    record["peers"] = {}
+    for kind, (samples, peer_kv) in peers.items():
+        bytes_ = files.peer_bytes(model, kind)
+        record["peers"][kind] = {"weight_bytes": bytes_, "bits": bits(bytes_), "kv": peer_kv, "ts": summary(samples),
+                                 "ratio": record["ts"]["median"] / statistics.median(samples), "counts": bits(bytes_) >= record["bits"] - 0.01}
+    counting = [kind for kind, peer in record["peers"].items() if peer["counts"]]
+    if counting:
+        record["best_peer"] = min(counting, key=lambda kind: record["peers"][kind]["ratio"])
+        record["ratio"] = record["peers"][record["best_peer"]]["ratio"]
+    beside = ", ".join(f"{kind} {statistics.median(samples):.1f}" for kind, (samples, _) in peers.items())
+    print(f"    {model} {weights} {test}, KV {kv}: {record['ts']['median']:.1f} t/s beside {beside}" + (f": {record['ratio']:.2f}x" if counting else ""), flush=True)
+    return record
+
+
+def compare(o, files, model, group, kinds, prompt, gen, depth, repetitions, kv="f16", peer_kv="f16"):
+    """A record for each of ours in the group and each test."""
+    mine, peers = {weights: {} for weights in group}, {kind: {} for kind in kinds if o.peer_bin}
+    for _ in range(rounds_of(o, model)):
+        for weights in group:
+            collect(ours(o, files, model, weights, prompt, gen, depth, repetitions, kv), mine[weights])
         for kind in peers:
             collect(theirs(o, files, model, kind, prompt, gen, depth, repetitions, peer_kv), peers[kind])
-    for test, kept in mine.items():
-        record = {"model": model, "weights": weights, "kv": kv, "test": test, "load": load(), "size": kept["size"], "bytes_per_token": kept["bytes"],
-                  "ts": summary(kept["samples"]), "of_limit": statistics.median(kept["of_limit"]), "limit": kept["limit"],
-                  "limit_read": statistics.median(kept["limit_read"])}
-        if peers:
-            record["peers"] = {kind: {"size": found[test]["size"], "kv": peer_kv, "ts": summary(found[test]["samples"])} for kind, found in peers.items()}
-            record["best_peer"] = max(record["peers"], key=lambda kind: record["peers"][kind]["ts"]["median"])
-            record["ratio"] = record["ts"]["median"] / record["peers"][record["best_peer"]]["ts"]["median"]
-            print(f"    {test}: {record['ts']['median']:.1f} t/s, {record['best_peer']} {record['ts']['median'] / record['ratio']:.1f}: {record['ratio']:.2f}x", flush=True)
-        yield record
+    for weights in group:
+        for test, kept in mine[weights].items():
+            yield record_of(files, model, weights, kv, test, kept, {kind: (found[test]["samples"], peer_kv) for kind, found in peers.items()})
 
 
-def kinds_of(o, weights):
-    return MORE.get(weights, PAIRS[weights]) if o.full else PAIRS[weights]
+def rounds_of(o, model):
+    """Half as many for the large model, unless there is time: its rows vary less and take longer."""
+    return o.rounds if o.full or model == "smollm2" else max(1, o.rounds // 2)
 
 
 def run(o, files):
-    """Prefill of 512 and decode of 128 from an empty cache."""
-    for model in ("smollm2", "llama-1b"):
-        for weights in ("nf4", "i8", "bf16", "f16") if o.full or model == "smollm2" else ("nf4", "i8", "bf16"):
-            small = model == "smollm2"
-            yield from compare(o, files, model, weights, kinds_of(o, weights), 512, 128 if small or o.full else 64, 0, 3 if small or o.full else 1)
+    """Prefill of 512 and decode from an empty cache; the large model decodes twice a round."""
+    for model, gen, repetitions in (("smollm2", "128", 2), ("llama-1b", "64,64", 1)):
+        for group, kinds in ((group[0], kinds_of(o, group)) for group in GROUPS):
+            if model != "smollm2" and not o.full:
+                group = group[-1:]  # of bf16 the like for like
+            yield from compare(o, files, model, group, kinds, 512, gen, 0, 3 if o.full else repetitions)
 
 
 def depth(o, files):
-    """The same behind 4096 tokens, with keys and values in 16 and in 8 bits."""
-    for model in ("smollm2", "llama-1b") if o.full else ("smollm2",):
-        for kv, peer_kv in (("f16", "f16"), ("i8", "q8_0"), ("e4m3", "q8_0")):
-            yield from compare(o, files, model, "nf4", kinds_of(o, "nf4")[:1], 512, 64, 4096, 2 if o.full else 1, kv, peer_kv)
+    """Decode behind 4096 tokens, with keys and values in 16 and in 8 bits. llama-bench runs the 4096 tokens first, which takes minutes."""
+    for model in ("smollm2", "llama-1b") if o.full else ("llama-1b",):
+        for kv, peer_kv in (("f16", "f16"), ("i8", "q8_0")) + ((("e4m3", "q8_0"),) if o.full else ()):
+            yield from compare(o, files, model, ("nf4",), ("Q4_0+Q8_0",), 512 if o.full else 0, 32, 4096, 2, kv, peer_kv)
 
 
 def batch(o, files):
-    """Many sequences at once, each behind its own 128 tokens."""
-    for model in ("smollm2", "llama-1b") if o.full else ("smollm2",):
-        for weights in ("nf4", "i8") if o.full else ("nf4",):
-            mine, peer = {}, {}
-            for _ in range(o.rounds):
-                collect(ours(o, files, model, weights, 0, 64, 128, 1, sequences="8,16"), mine)
-                if o.peer_bin:
-                    rows = run_json([o.peer_bin / "llama-batched-bench", "-m", files.peer_file(model, PAIRS[weights][0]), "-c", 16 * 256, "-b", 2048, "-ub", 512,
-                                     "-npp", 128, "-ntg", 64, "-npl", "8,16", "-t", o.threads, "-tb", o.threads, "-fa", "on", "--output-format", "jsonl"], lines=True)
+    """Many sequences at once, each behind its own 64 tokens."""
+    before, gen, sizes = 64, 32, "8,16"
+    for model in ("smollm2", "llama-1b") if o.full else ("llama-1b",):
+        for weights, kinds in (("nf4", ("Q4_0+Q8_0",)),) + ((("i8", ("Q8_0",)),) if o.full else ()):
+            mine, peers = {}, {kind: {} for kind in kinds if o.peer_bin}
+            for _ in range(rounds_of(o, model)):
+                collect(ours(o, files, model, weights, 0, gen, before, 2, sequences=sizes), mine)
+                for kind, found in peers.items():
+                    rows = run_json([o.peer_bin / "llama-batched-bench", "-m", files.peer_file(model, kind), "-c", 16 * (before + gen), "-b", 2048, "-ub", 512,
+                                     "-npp", before, "-ntg", gen, "-npl", sizes, "-t", o.threads, "-tb", o.threads, "-fa", "on", "--output-format", "jsonl"], lines=True)
                     for row in rows:
-                        peer.setdefault(f"tg64 x {row['pl']} @ d128", []).append(row["speed_tg"])
+                        found.setdefault(f"tg{gen} x {row['pl']} @ d{before}", []).append(row["speed_tg"])
             for test, kept in mine.items():
-                record = {"model": model, "weights": weights, "kv": "f16", "test": test, "load": load(), "size": kept["size"], "ts": summary(kept["samples"]),
-                          "of_limit": statistics.median(kept["of_limit"]), "limit": kept["limit"]}
-                if test in peer:
-                    kind = PAIRS[weights][0]
-                    record["peers"] = {kind: {"size": files.peer_file(model, kind).stat().st_size, "kv": "f16", "ts": summary(peer[test])}}
-                    record["best_peer"], record["ratio"] = kind, record["ts"]["median"] / statistics.median(peer[test])
-                    print(f"    {model} {weights} {test}: {record['ts']['median']:.1f} t/s, {record['ratio']:.2f}x", flush=True)
-                yield record
+                yield record_of(files, model, weights, "f16", test, kept, {kind: (found[test], "f16") for kind, found in peers.items() if test in found})

@@ -1,4 +1,7 @@
-"""What each format costs: KL divergence to the same program's f16 over the same text, by vernier-evaluate and by llama-perplexity."""
+"""What each format costs: KL divergence to the same program's f16 over the same text, by vernier-evaluate and by llama-perplexity.
+
+Both score the second half of each window, as llama-perplexity does, where every token has a context.
+"""
 import pathlib
 import re
 import subprocess
@@ -7,8 +10,7 @@ import tempfile
 import models
 
 TEXTS = ("README.md", "docs/architecture.md", "docs/numerics.md", "docs/routing.md")
-WINDOW, WINDOWS = 512, 4  # logits of one window take 100 MB
-PAIRS = {"nf4": ("Q4_0", "Q4_K", "IQ4_NL"), "i8": ("Q8_0",), "bf16": ("BF16",)}
+WINDOW, WINDOWS = 512, 3  # logits of one window take 100 MB
 
 
 def sentence(pattern, text):
@@ -17,33 +19,35 @@ def sentence(pattern, text):
 
 
 def ours(o, files, weights, text, base):
-    command = [str(o.bin / "bin/vernier-evaluate"), "--model", str(files.sources["smollm2"]), "--text", str(text), "-c", str(WINDOW), "--weights", weights]
-    out = subprocess.run(command + (["--logits", str(base)] if weights == "f16" else ["--baseline", str(base)]), check=True, capture_output=True, text=True).stdout
-    return sentence(r"KL to baseline\s+(\S+)", out), sentence(r"same top token\s+(\S+)", out)
+    command = [str(o.bin / "bin/vernier-evaluate"), "--model", str(files.sources["smollm2"]), "--text", str(text), "-c", str(WINDOW), "--first", str(WINDOW // 2),
+               "-t", str(o.threads), *models.format_flags(weights)]
+    out = subprocess.run(command + (["--baseline", str(base)] if base.exists() else ["--logits", str(base)]), check=True, capture_output=True, text=True).stdout
+    return {"kl": sentence(r"KL to baseline\s+(\S+)", out), "top1": sentence(r"same top token\s+(\S+)", out)}
 
 
 def theirs(o, files, kind, text, base):
     command = [str(o.peer_bin / "llama-perplexity"), "-m", str(files.peer_file("smollm2", kind)), "-f", str(text), "-c", str(WINDOW), "-t", str(o.threads),
                "--kl-divergence-base", str(base)]
-    done = subprocess.run(command + ([] if kind == "F16" else ["--kl-divergence"]), check=True, capture_output=True, text=True)
+    done = subprocess.run(command + (["--kl-divergence"] if base.exists() else []), check=True, capture_output=True, text=True)
     out = done.stdout + done.stderr
-    return sentence(r"Mean\s+KLD:\s+(\S+)", out), sentence(r"Same top p:\s+(\S+)", out)
+    return {"kl": sentence(r"Mean\s+KLD:\s+(\S+)", out), "top1": sentence(r"Same top p:\s+(\S+)", out)}
 
 
 def run(o, files):
+    """Ours, then llama.cpp's: every format that a row of the tables has, except f16 itself, against f16."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        text, base = folder / "text", folder / "base.npy"
+        text = folder / "text"
         text.write_text("\n".join(pathlib.Path(name).read_text() for name in TEXTS)[:WINDOW * WINDOWS * 3])  # about three letters a token
-        ours(o, files, "f16", text, base)
-        for weights in PAIRS:
-            kl, top1 = ours(o, files, weights, text, base)
-            size = models.ours(o, files, "smollm2", weights, 1, 0, 0, 1)[0]["model_size"]
-            yield {"weights": weights, "size": size, "kl": kl, "top1": top1}
-        if o.peer_bin is None:
-            return
-        base.unlink()
-        theirs(o, files, "F16", text, base)
-        for kind in (kind for kinds in PAIRS.values() for kind in kinds):
-            kl, top1 = theirs(o, files, kind, text, base)
-            yield {"weights": f"llama.cpp {kind}", "size": files.peer_file("smollm2", kind).stat().st_size, "kl": kl, "top1": top1}
+        programs = [("vernier", ours, "f16", [weights for group in models.GROUPS for weights in group[0]])]
+        if o.peer_bin:
+            programs.append(("llama.cpp", theirs, "F16", [kind for group in models.GROUPS for kind in models.kinds_of(o, group)]))
+        for program, score, exact, formats in programs:
+            base = folder / program
+            score(o, files, exact, text, base)
+            for name in formats:
+                if name != exact:
+                    row = {"program": program, "weights": name} | score(o, files, name, text, base)
+                    print(f"    {program} {name}: KL {row['kl']:.2e}, same top token {row['top1']:.2f} %", flush=True)
+                    yield row
+            base.unlink()

@@ -18,14 +18,20 @@ def percent(share):
     return f"{100 * share:.0f} %"
 
 
-def size(bytes_):
-    return f"{bytes_ / 1e6:.0f} MB"
+def read(row):
+    """What a token reads of the weights."""
+    return f"{row['bits']:.2f} bits, {row['weight_bytes'] / 1e6:.0f} MB"
+
+
+def formats(weights):
+    return weights.replace("/", ", activations ")
 
 
 def machine(results):
     m = results["machine"]
     yield f"{m['cpu']} (family/model/stepping {m['family']}), {m['processors']} processors, {', '.join(m['flags'])}; {m['compiler']}; commit {m['commit'][:12]}; {m['date']}."
-    yield f"{results['threads']} threads; load before {results['limits'][0]['load']}, after {results['limits'][-1]['load']}. `{results['command']}`, {results['minutes']:.0f} minutes."
+    yield f"{results['threads']} threads; load before {results['limits'][0]['load']}, after {results['limits'][-1]['load']}. `{results['command']}`, {results['minutes']:.1f} minutes: "
+    yield ", ".join(f"{part} {seconds:.0f} s" for part, seconds in results["seconds"].items()) + "."
     yield ""
     yield "## What the machine can do"
     yield ""
@@ -35,16 +41,31 @@ def machine(results):
                       for when, limits in zip(("before", "after"), results["limits"])])
 
 
-def model_table(title, records):
+def divergence(quality, program, weights, record):
+    """The KL of a format, where it was measured: on SmolLM2, with keys and values in f16."""
+    if record["model"] != "smollm2" or record["kv"] != "f16" or not quality:
+        return ""
+    if weights.lower() == "f16":
+        return "0"
+    return next((f"{row['kl']:.1e}" for row in quality if (row["program"], row["weights"]) == (program, weights)), "")
+
+
+def model_table(title, records, quality):
     yield f"## {title}"
     yield ""
     rows = []
     for r in records:
-        peer = r.get("peers", {}).get(r.get("best_peer"))
-        rows.append((r["model"], r["test"], r["weights"], r["kv"], size(r["size"]), spread(r["ts"]), f"{percent(r['of_limit'])} of {r['limit']}",
-                     f"{r['best_peer']}, KV {peer['kv']}" if peer else "", size(peer["size"]) if peer else "", spread(peer["ts"]) if peer else "",
-                     f"**{r['ratio']:.2f}**" if peer else ""))
-    yield from table(["model", "test", "weights", "KV", "size", "tokens/s", "of the limit", "llama.cpp", "size", "tokens/s", "ratio"], rows)
+        left = [r["model"], r["test"], formats(r["weights"]), r["kv"], read(r), divergence(quality, "vernier", r["weights"], r), spread(r["ts"]),
+                f"{percent(r['of_limit'])} of {r['limit']}"]
+        peers = sorted(r.get("peers", {}).items(), key=lambda item: item[0] != r.get("best_peer"))
+        for kind, peer in peers:
+            ratio = f"{peer['ratio']:.2f}"
+            rows.append((*left, f"{kind}, KV {peer['kv']}", read(peer), divergence(quality, "llama.cpp", kind, r), spread(peer["ts"]),
+                         f"**{ratio}**" if kind == r.get("best_peer") else ratio))
+            left = [""] * len(left)
+        if not peers:
+            rows.append((*left, "", "", "", "", ""))
+    yield from table(["model", "test", "weights", "KV", "a token reads", "KL", "tokens/s", "of the limit", "llama.cpp", "a token reads", "KL", "tokens/s", "ratio"], rows)
 
 
 def kernel_tables(kernels):
@@ -69,30 +90,31 @@ def load_table(records):
     yield "## Servers under load"
     yield ""
     name = lambda r: f"{r['clients']} clients" if r["clients"] else f"{r['rate']} arrivals a second"
-    yield from table(["model", "load", "server", "requests/s", "tokens/s", "first token p50, p95, p99, ms", "between tokens p50, p95, p99, ms", "failed"],
-                     [(f"{r['model']} {r['weights']}", name(r), r["server"], f"{r['requests_per_second']:.2f}", f"{r['tokens_per_second']:.1f}",
+    yield from table(["model", "load", "server", "requests/s", "tokens/s", "ratio", "first token p50, p95, p99, ms", "between tokens p50, p95, p99, ms", "failed"],
+                     [(f"{r['model']} {r['weights']}", name(r), r["server"], f"{r['requests_per_second']:.2f}", f"{r['tokens_per_second']:.1f}", f"**{r['ratio']:.2f}**" if "ratio" in r else "",
                        ", ".join(f"{x:.0f}" for x in r["ttft_ms"]), ", ".join(f"{x:.1f}" for x in r["gap_ms"]), r["failed"]) for r in records])
 
 
 def quality_table(records):
-    yield "## Quality at the same bits"
+    yield "## Quality"
     yield ""
-    yield "KL divergence to each program's own f16 on the same text, SmolLM2; llama.cpp scores the second half of each window only."
+    yield "KL divergence to each program's own f16 on the same text, SmolLM2, second half of each window of 512 tokens."
     yield ""
-    yield from table(["weights", "size", "KL", "same top token"], [(r["weights"], size(r["size"]), f"{r['kl']:.2e}", f"{r['top1']:.2f} %") for r in records])
+    yield from table(["program", "weights", "KL", "same top token"], [(r["program"], formats(r["weights"]), f"{r['kl']:.2e}", f"{r['top1']:.2f} %") for r in records])
 
 
 def markdown(results):
     yield "# Results"
     yield ""
     yield "Written by `bench/run`. Medians, with the lowest and highest in parentheses; each limit is measured just before the run that is held against it."
-    yield "A ratio above 1 means that Vernier is faster than llama.cpp's best type of that row. docs/benchmarking.md says how to read this."
+    yield "A ratio above 1 means that Vernier is faster. In bold is the one that counts: to the fastest of llama.cpp's types that reads at least as many"
+    yield "bits a weight; the others read less. docs/benchmarking.md says how to read this."
     yield ""
     yield from machine(results)
     titles = {"models": "Whole models", "depth": "Behind 4096 tokens", "batch": "Many sequences at once"}
     for key, title in titles.items():
         if results.get(key):
-            yield from model_table(title, results[key])
+            yield from model_table(title, results[key], results.get("quality"))
     if results.get("load"):
         yield from load_table(results["load"])
     if results.get("quality"):
@@ -103,9 +125,9 @@ def markdown(results):
 
 def plots(results):
     records = [r for key in ("models", "depth", "batch") for r in results.get(key, [])]
-    label = lambda r: f"{r['model']} {r['weights']} {r['test']}" + (f" KV {r['kv']}" if r["kv"] != "f16" else "")
+    label = lambda r: f"{r['model']} {formats(r['weights'])} {r['test']}" + (f" KV {r['kv']}" if r["kv"] != "f16" else "")
     if any("ratio" in r for r in records):
-        yield "ratios.svg", svg.bars("Speed beside llama.cpp's best", [(label(r), [r["ratio"]]) for r in records if "ratio" in r], "times", ["Vernier / llama.cpp"], line=1)
+        yield "ratios.svg", svg.bars("Speed beside llama.cpp's best of as many bits", [(label(r), [r["ratio"]]) for r in records if "ratio" in r], "times", ["Vernier / llama.cpp"], line=1)
     if records:
         yield "limits.svg", svg.bars("Share of what the machine allows", [(label(r), [100 * r["of_limit"]]) for r in records], "%", ["of the limit"], line=100)
     if results.get("kernels"):

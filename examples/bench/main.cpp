@@ -33,7 +33,8 @@ Loaded load(const Options& o, const io::Checkpoint& checkpoint, const std::strin
   subject.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   for (const io::StoredTensor& tensor : checkpoint.tensors())
     subject.parameters += static_cast<std::size_t>(tensor.rows) * static_cast<std::size_t>(tensor.cols);
-  subject.bytes = loaded->bytes_per_token() + (loaded->embedding == loaded->head.weight ? 0 : loaded->embedding->bytes());
+  subject.token_bytes = loaded->bytes_per_token();
+  subject.bytes = subject.token_bytes + (loaded->embedding == loaded->head.weight ? 0 : loaded->embedding->bytes());
   subject.type = concat(checkpoint.config().architecture, ' ', std::filesystem::path(checkpoint.path()).filename().string());
   return {std::move(loaded), std::move(subject)};
 }

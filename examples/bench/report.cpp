@@ -103,11 +103,10 @@ boost::json::object fields(const Options& o, const Subject& subject, const Resul
           {"avg_ts", mean(rates)},
           {"stddev_ts", deviation(rates)},
           {"weights", subject.weights},
-          {"activations", o.activations == model::Activations::f32    ? "f32"
-                          : o.activations == model::Activations::bf16 ? "bf16"
-                                                                      : "i8"},
+          {"activations", model::name(o.activations)},
           {"n_sequences", test.sequences},
           {"load_seconds", subject.load_seconds},
+          {"weight_bytes_per_token", subject.token_bytes},
           {"median_ts", median(rates)},
           {"bytes", result.cost.bytes},
           {"operations", result.cost.operations()},

@@ -16,6 +16,7 @@ struct Subject {
   std::string type;     // "llama 1.24 B"
   std::string weights;  // a precision or a plan
   std::size_t bytes = 0, parameters = 0;
+  std::size_t token_bytes = 0;  // of weights that one decoded token reads: layers and head, not the embedding
   double load_seconds = 0;
   int threads = 0;
 };

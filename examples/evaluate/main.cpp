@@ -25,7 +25,7 @@ namespace {
 
 struct Options {
   std::string model, weights = "f16", plan, kv = "f16", activations = "auto", text, tokens, logits, baseline;
-  int context = 512, batch = 128, threads = 0;
+  int context = 512, batch = 128, threads = 0, first = 0;
 };
 
 Options parse(int argc, char** argv, CLI::App& app) {
@@ -45,6 +45,8 @@ Options parse(int argc, char** argv, CLI::App& app) {
   app.add_option("--logits", o.logits, "write float32 logits (positions, vocab) to this .npy file");
   app.add_option("--baseline", o.baseline, "compare with the logits in this .npy file, written by --logits");
   app.add_option("-c,--ctx-size", o.context, "longest sequence")->capture_default_str()->check(CLI::Range(2, 1 << 20));
+  app.add_option("--first", o.first, "score each sequence from this position on (default: 0; llama-perplexity: half of --ctx-size)")
+      ->check(CLI::Range(0, 1 << 20));
   app.add_option("-b,--batch-size", o.batch, "tokens of one forward")->capture_default_str()->check(CLI::Range(1, 4096));
   app.add_option("-t,--threads", o.threads, "worker threads (0: one per processor)")->capture_default_str()->check(CLI::Range(0, 1024));
   app.parse(argc, argv);
@@ -123,16 +125,21 @@ void evaluate(const Options& o) {
       }));
   Runner runner(o, std::move(weights), pool);
   Score score;
-  for (const auto& ids : sequences)
+  for (const auto& ids : sequences) {
+    int position = 0;
     runner.run(ids, [&](std::span<const float> logits, int next) {
       if (writer) writer->write({logits.data(), 1, config.vocab});
-      if (baseline)
-        score.add(logits, baseline->row(static_cast<std::int64_t>(done)), next);
-      else
-        score.add(logits, next);
+      if (position++ >= o.first) {
+        if (baseline)
+          score.add(logits, baseline->row(static_cast<std::int64_t>(done)), next);
+        else
+          score.add(logits, next);
+      }
       progress.show("evaluating", ++done, positions);
     });
+  }
   if (writer) writer->close();
+  expect(score.predicted() > 0, "vernier-evaluate", "no sequence has a position to score from --first ", o.first, " on");
   print(score, baseline.has_value());
 }
 

@@ -34,8 +34,7 @@ struct Case {
 };
 
 std::string to_string(const Case& c) {
-  const char* activations = c.activations == Activations::f32 ? "f32" : c.activations == Activations::bf16 ? "bf16" : "i8";
-  return concat(name(c.weights), "_activations_", activations, "_kv_", name(c.kv), "_threads_", c.threads);
+  return concat(name(c.weights), "_activations_", name(c.activations), "_kv_", name(c.kv), "_threads_", c.threads);
 }
 
 class Allocations : public testing::TestWithParam<Case> {};

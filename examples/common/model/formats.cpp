@@ -28,10 +28,19 @@ LayerPlan read_plan(const std::string& plan) {
 
 }  // namespace
 
-Activations parse_activations(std::string_view name) {
-  if (name == "f32") return Activations::f32;
-  if (name == "bf16") return Activations::bf16;
-  expect(name == "auto" || name == "i8", "vernier::model", "activations are ", name, ", expected auto, f32, i8 or bf16");
+std::string_view name(Activations activations) {
+  switch (activations) {
+    case Activations::f32: return "f32";
+    case Activations::i8: return "i8";
+    case Activations::bf16: return "bf16";
+  }
+  return "?";
+}
+
+Activations parse_activations(std::string_view text) {
+  for (Activations activations : {Activations::f32, Activations::i8, Activations::bf16})
+    if (text == name(activations)) return activations;
+  expect(text == "auto", "vernier::model", "activations are ", text, ", expected auto, f32, i8 or bf16");
   return Activations::i8;
 }
 

@@ -18,8 +18,11 @@ namespace vernier::model {
 ///   bf16  like i8, and bf16 for bf16 weights too: twice as fast in prefill, but it costs more than the weights' rounding
 enum class Activations : unsigned char { f32, i8, bf16 };
 
+/// The name used in flags and records.
+std::string_view name(Activations activations);
+
 /// The one that a name on a command line means; auto is i8. Throws Error for any other.
-Activations parse_activations(std::string_view name);
+Activations parse_activations(std::string_view text);
 
 /// Linear layers in `precision`, the embedding in f16. Every token passes through the head, so that its rounding costs more than any
 /// layer's (e4m3 there doubles the KL of the whole model), and it is large: f16 would be half of what a 1B model reads per token at nf4.
