@@ -1,13 +1,6 @@
-// bench.attention [--shape llama-1b|smollm2|llama-8b] [--kv f16,bf16,i8,e4m3,e5m2] [--depth 4096] [--chunk 512] [--threads 2] [--isa
-// avx512]
-//                 [--reps 9]
-//
-// Attention over the paged cache and writing to it. Decode: one token in every layer, cold from memory, beside the time in which plain
-// reads bring the same bytes. Prefill: a chunk at that depth in one layer, beside the peak of the instruction that multiplies. Formats
-// take turns, the limits are measured between them, and figures are medians: a virtual machine changes by the minute.
-#include "vernier/attention/attention.hpp"
-#include "common/noise.hpp"
-
+// bench.attention: attention over the paged cache and writing to it. Decode: one token in every layer, cold from memory, beside the time in
+// which plain reads bring the same bytes. Prefill: a chunk at that depth in one layer, beside the peak of the instruction that multiplies.
+// Formats take turns, the limits are measured between them, and figures are medians: a virtual machine changes by the minute.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -15,7 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "common/flags.hpp"
 #include "common/limits.hpp"
+#include "common/noise.hpp"
+#include "vernier/attention/attention.hpp"
 #include "vernier/attention/precompiled.hpp"
 
 namespace {
@@ -30,32 +26,22 @@ struct Shape {
 constexpr Shape shapes[] = {{"llama-1b", 16, 32, 8, 64}, {"smollm2", 30, 9, 3, 64}, {"llama-8b", 8, 32, 8, 128}};  // 8 of 32 layers
 
 struct Settings {
-  std::string shape, kv = "f16,bf16,i8,e4m3,e5m2";
+  std::vector<std::string> shape{"llama-1b", "smollm2", "llama-8b"}, kv{"f16", "bf16", "i8", "e4m3", "e5m2"};
   int depth = 4096, chunk = 512, threads = 2, reps = 9;
   cpu::Isa isa = cpu::selected_isa();
 };
 
 Settings parse(int argc, char** argv) {
   Settings s;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string flag = argv[i], value = argv[i + 1];
-    if (flag == "--shape")
-      s.shape = value;
-    else if (flag == "--kv")
-      s.kv = value;
-    else if (flag == "--depth")
-      s.depth = std::stoi(value);
-    else if (flag == "--chunk")
-      s.chunk = std::stoi(value);
-    else if (flag == "--threads")
-      s.threads = std::stoi(value);
-    else if (flag == "--isa")
-      s.isa = cpu::choose_isa(cpu::features().isa, value);
-    else if (flag == "--reps")
-      s.reps = std::stoi(value);
-    else
-      fail("bench.attention", "unknown flag ", flag);
-  }
+  bench::Flags flags("bench.attention", argc, argv);
+  flags.read("--shape", s.shape);
+  flags.read("--kv", s.kv);
+  flags.read("--depth", s.depth);
+  flags.read("--chunk", s.chunk);
+  flags.read("--threads", s.threads);
+  flags.read("--isa", s.isa);
+  flags.read("--reps", s.reps);
+  flags.finish();
   return s;
 }
 
@@ -132,12 +118,10 @@ void print(const Subject& s, const Settings& settings, double read, const bench:
 
 void run(cpu::ThreadPool& pool, const bench::LimitsProbe& probe, const Settings& settings, const Shape& shape) {
   std::vector<std::unique_ptr<Subject>> subjects;
-  for (std::size_t at = 0; at < settings.kv.size();) {
-    const std::size_t end = std::min(settings.kv.find(',', at), settings.kv.size());
-    const auto p = parse_precision(settings.kv.substr(at, end - at));
-    expect(p.has_value(), "bench.attention", "unknown precision in ", settings.kv);
+  for (const std::string& format : settings.kv) {
+    const auto p = parse_precision(format);
+    expect(p.has_value() && is_kv_precision(*p), "bench.attention", "--kv has ", format, ", expected f16, bf16, i8, e4m3 or e5m2");
     subjects.push_back(std::make_unique<Subject>(pool, shape, *p, settings));
-    at = end + 1;
   }
   std::vector<double> read;
   for (int rep = 0; rep < settings.reps; ++rep) {
@@ -163,7 +147,7 @@ int main(int argc, char** argv) try {
   const bench::LimitsProbe probe(pool, settings.isa);
   std::printf("depth %d, chunk %d, %d threads, %s\n", settings.depth, settings.chunk, settings.threads, name(settings.isa).data());
   for (const Shape& shape : shapes)
-    if (settings.shape.empty() || settings.shape == shape.name) run(pool, probe, settings, shape);
+    if (std::count(settings.shape.begin(), settings.shape.end(), shape.name) != 0) run(pool, probe, settings, shape);
   return 0;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());

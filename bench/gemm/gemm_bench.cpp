@@ -1,15 +1,12 @@
-// gemm_bench [--weights f16,nf4/i8,...] [--m 1,8,512] [--n 4096] [--k 4096] [--threads 2] [--isa avx512] [--mib 512] [--reps 7]
-//
-// Times cpu::gemm() on a chain of matrices that together take --mib MiB, so that each is read cold from memory, and prints GB/s of
-// weights, GFLOP/s and the share of the limit measured just before: memory for m < 9, arithmetic otherwise. Best of --reps, as
-// the limits are the best of some: other processes only ever take away.
+// bench.gemm: times cpu::gemm() on a chain of matrices that together take --mib MiB, so that each is read cold from memory, and prints GB/s
+// of weights, GFLOP/s and the share of the limit measured just before: memory for m < 9, arithmetic otherwise. Best of --reps, as the
+// limits are the best of some: other processes only ever take away.
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <string>
 #include <vector>
 
+#include "common/flags.hpp"
 #include "common/limits.hpp"
 #include "common/random_matrix.hpp"
 #include "vernier/gemm/gemm.hpp"
@@ -26,41 +23,18 @@ struct Settings {
   cpu::Isa isa = cpu::selected_isa();
 };
 
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> parts{""};
-  for (char c : text) {
-    if (c == ',')
-      parts.emplace_back();
-    else
-      parts.back().push_back(c);
-  }
-  return parts;
-}
-
 Settings parse(int argc, char** argv) {
   Settings s;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string flag = argv[i], value = argv[i + 1];
-    if (flag == "--weights")
-      s.weights = split(value);
-    else if (flag == "--m") {
-      s.m.clear();
-      for (const std::string& part : split(value)) s.m.push_back(std::stoi(part));
-    } else if (flag == "--n")
-      s.n = std::stoi(value);
-    else if (flag == "--k")
-      s.k = std::stoi(value);
-    else if (flag == "--threads")
-      s.threads = std::stoi(value);
-    else if (flag == "--mib")
-      s.mib = std::stoi(value);
-    else if (flag == "--reps")
-      s.reps = std::stoi(value);
-    else if (flag == "--isa")
-      s.isa = cpu::choose_isa(cpu::features().isa, value);
-    else
-      fail("bench.gemm", "unknown flag ", flag);
-  }
+  bench::Flags flags("bench.gemm", argc, argv);
+  flags.read("--weights", s.weights);
+  flags.read("--m", s.m);
+  flags.read("--n", s.n);
+  flags.read("--k", s.k);
+  flags.read("--threads", s.threads);
+  flags.read("--isa", s.isa);
+  flags.read("--mib", s.mib);
+  flags.read("--reps", s.reps);
+  flags.finish();
   return s;
 }
 

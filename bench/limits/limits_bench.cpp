@@ -1,14 +1,11 @@
-// bench.limits [--threads 2] [--isa avx512]
-//
-// What the machine can do, as JSON: bytes per second read from each level of memory, operations per second in registers, and the time in
-// which the workers meet. bench/run measures it first and again last, because virtual machines change by the minute.
+// bench.limits: what the machine can do, as JSON: bytes per second read from each level of memory, operations per second in registers, and
+// the time in which the workers meet. bench/run measures it first and again last, because virtual machines change by the minute.
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <string>
 #include <vector>
 
+#include "common/flags.hpp"
 #include "common/limits.hpp"
 
 namespace {
@@ -31,14 +28,10 @@ double level(cpu::ThreadPool& pool, const bench::LimitsProbe& probe, std::size_t
 int main(int argc, char** argv) try {
   int threads = 2;
   cpu::Isa isa = cpu::selected_isa();
-  for (int i = 1; i + 1 < argc; i += 2) {
-    if (std::strcmp(argv[i], "--threads") == 0)
-      threads = std::atoi(argv[i + 1]);
-    else if (std::strcmp(argv[i], "--isa") == 0)
-      isa = cpu::choose_isa(cpu::features().isa, argv[i + 1]);
-    else
-      fail("bench.limits", "unknown flag ", std::string_view(argv[i]));
-  }
+  bench::Flags flags("bench.limits", argc, argv);
+  flags.read("--threads", threads);
+  flags.read("--isa", isa);
+  flags.finish();
   cpu::ThreadPool pool(threads);
   const bench::LimitsProbe probe(pool, isa, std::size_t{1} << 29);
   const bench::Limits limits = probe.measure();

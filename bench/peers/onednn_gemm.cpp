@@ -1,12 +1,9 @@
-// bench.onednn [--threads 2] [--m 1,8,512] [--reps 7] [--mib 256]
-//
-// The same plain products by Vernier and by oneDNN in turn, A B A B, in the layer shapes of Llama-3.2-1B and Llama-3.1-8B: f16 weights
-// beside oneDNN's f32, bf16 beside bf16, int8 beside u8 * s8. oneDNN's weights are packed in advance as ours are; its int8 has no scales
-// per group, which ours pays for. m below 16 reads a different matrix each time, as decoding does. Medians, one line a product.
+// bench.onednn: the same plain products by Vernier and by oneDNN in turn, A B A B, in the layer shapes of Llama-3.2-1B and Llama-3.1-8B:
+// f16 weights beside oneDNN's f32, bf16 beside bf16, int8 beside u8 * s8. oneDNN's weights are packed in advance as ours are; its int8 has
+// no scales per group, which ours pays for. m below 16 reads a different matrix each time, as decoding does. Medians, one line a product.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <dnnl.hpp>
 #include <memory>
 #include <string>
@@ -14,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/flags.hpp"
 #include "common/limits.hpp"
 #include "common/random_matrix.hpp"
 #include "vernier/gemm/gemm.hpp"
@@ -84,20 +82,12 @@ struct Settings {
 
 Settings parse(int argc, char** argv) {
   Settings s;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string flag = argv[i];
-    if (flag == "--threads")
-      s.threads = std::atoi(argv[i + 1]);
-    else if (flag == "--reps")
-      s.reps = std::atoi(argv[i + 1]);
-    else if (flag == "--mib")
-      s.mib = std::atoi(argv[i + 1]);
-    else if (flag == "--m") {
-      s.m.clear();
-      for (const char* at = argv[i + 1]; at != nullptr; at = std::strchr(at, ',')) s.m.push_back(std::atoi(at += *at == ','));
-    } else
-      fail("bench.onednn", "unknown flag ", flag);
-  }
+  bench::Flags flags("bench.onednn", argc, argv);
+  flags.read("--threads", s.threads);
+  flags.read("--m", s.m);
+  flags.read("--mib", s.mib);
+  flags.read("--reps", s.reps);
+  flags.finish();
   return s;
 }
 

@@ -1,16 +1,13 @@
-// quant_bench [--n 4096] [--k 4096] [--threads 2] [--reps 9]
-//
-// Times quantize_rows() and dequantize() for every format on normal weights: GB/s of float32 read or written, best of --reps, and the error
-// that the format makes, relative to the root mean square of the weights.
+// bench.quant: times quantize_rows() and dequantize() for every format on normal weights: GB/s of float32 read or written, best of --reps,
+// and the error that the format makes, relative to the root mean square of the weights.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <random>
 #include <vector>
 
+#include "common/flags.hpp"
 #include "vernier/quant/quantize.hpp"
 
 namespace {
@@ -23,13 +20,12 @@ struct Settings {
 
 Settings parse(int argc, char** argv) {
   Settings s;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const int value = std::atoi(argv[i + 1]);
-    if (std::strcmp(argv[i], "--n") == 0) s.n = value;
-    if (std::strcmp(argv[i], "--k") == 0) s.k = value;
-    if (std::strcmp(argv[i], "--threads") == 0) s.threads = value;
-    if (std::strcmp(argv[i], "--reps") == 0) s.reps = value;
-  }
+  bench::Flags flags("bench.quant", argc, argv);
+  flags.read("--n", s.n);
+  flags.read("--k", s.k);
+  flags.read("--threads", s.threads);
+  flags.read("--reps", s.reps);
+  flags.finish();
   return s;
 }
 
@@ -63,7 +59,7 @@ void measure(const Settings& s, const WeightFormat& format, const std::vector<fl
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const Settings s = parse(argc, argv);
   cpu::ThreadPool pool(s.threads);
   std::mt19937 random(1);
@@ -76,4 +72,8 @@ int main(int argc, char** argv) {
     for (const Scaling scaling : all_scalings)
       for (const int group : {0, 32, 64, 128})
         if (const WeightFormat format{p, scaling, group}; why_unsupported(format).empty()) measure(s, format, weights, pool);
+  return 0;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 1;
 }

@@ -35,14 +35,13 @@ constexpr std::optional<Tier> parse_tier(std::string_view text) {
 /// Whether products of weights in w and activations in a are computed. Rounding activations below 16 bits pays only where the weights
 /// multiply in that format too: int8 products for i8 and nf4, fp8 products for fp8.
 constexpr bool is_product(Precision w, Precision a) {
-  const bool weights_are_fp8 = w == Precision::e4m3 || w == Precision::e5m2;
   switch (a) {
     case Precision::f32: return true;
     case Precision::f16: return w == Precision::f16;
     case Precision::bf16: return w != Precision::f16 && w != Precision::f32;  // the f16 tier is never rounded to 8 bits of precision
     case Precision::i8: return w == Precision::i8 || w == Precision::nf4;
     case Precision::e4m3:
-    case Precision::e5m2: return weights_are_fp8;
+    case Precision::e5m2: return is_fp8(w);
     case Precision::nf4: return false;
   }
   return false;

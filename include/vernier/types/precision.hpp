@@ -31,6 +31,9 @@ VERNIER_HD constexpr int bits(Precision p) {
   return 0;
 }
 
+/// Whether p is one of the 8-bit floats.
+constexpr bool is_fp8(Precision p) { return p == Precision::e4m3 || p == Precision::e5m2; }
+
 /// Whether keys and values can be cached in p. nf4 cannot (its absmax runs over 64 elements, which few heads have), f32 is not needed.
 constexpr bool is_kv_precision(Precision p) { return p != Precision::f32 && p != Precision::nf4; }
 
