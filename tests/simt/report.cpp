@@ -20,15 +20,20 @@ void fault(const std::string& what, Where where) {
 
 namespace {
 
+bool on_mbarrier(const Lane& lane) { return std::strncmp(lane.instruction, "mbarrier", 8) == 0; }
+
 bool same_place(const Lane& a, const Lane& b) {
   if (a.state != b.state) return false;
-  return a.state == State::exited || (a.where == b.where && std::strcmp(a.instruction, b.instruction) == 0);
+  return a.state == State::exited ||
+         ((!on_mbarrier(a) || a.waits_for == b.waits_for) && a.where == b.where && std::strcmp(a.instruction, b.instruction) == 0);
 }
 
 std::string place(const Lane& lane) {
   switch (lane.state) {
     case State::exited: return "exited";
-    case State::waiting: return std::string("waiting in ") + lane.instruction + " at " + to_string(lane.where);
+    case State::waiting:
+      return std::string("waiting in ") + lane.instruction + " at " + to_string(lane.where) +
+             (on_mbarrier(lane) ? ": " + describe_mbarrier(lane.waits_for) : "");
     case State::ready: return std::string("spinning, last in ") + lane.instruction + " at " + to_string(lane.where);
   }
   return "?";

@@ -1,5 +1,6 @@
 #include "simt/sanitizers.hpp"
 
+#include <cstdio>
 #include <string>
 
 #ifdef SIMT_TSAN
@@ -36,20 +37,35 @@ void ignore_end() {
   AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
   AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
 }
+
+/// The instruction whose access TSan is being told of: its stack trace ends in the emulator, so the report is given the kernel's line.
+struct Noted {
+  const char* what = nullptr;
+  Where where;
+};
+thread_local Noted noted;
 }  // namespace
+
+extern "C" void __tsan_on_report(void*) {
+  if (noted.what != nullptr) std::fprintf(stderr, "SIMT: this is %s at %s:%u\n", noted.what, noted.where.file, noted.where.line);
+}
 
 Quiet::Quiet() { ignore_begin(); }
 Quiet::~Quiet() { ignore_end(); }
 
-void note_read(const void* p, std::size_t n, const char*, Where) {
+void note_read(const void* p, std::size_t n, const char* what, Where where) {
+  noted = {what, where};
   ignore_end();
   __tsan_read_range(const_cast<void*>(p), n);
   ignore_begin();
+  noted = {};
 }
-void note_write(const void* p, std::size_t n, const char*, Where) {
+void note_write(const void* p, std::size_t n, const char* what, Where where) {
+  noted = {what, where};
   ignore_end();
   __tsan_write_range(const_cast<void*>(p), n);
   ignore_begin();
+  noted = {};
 }
 void release(const void* sync) { __tsan_release(const_cast<void*>(sync)); }
 void acquire(const void* sync) { __tsan_acquire(const_cast<void*>(sync)); }

@@ -177,6 +177,7 @@ void Machine::finish_block(Block& slot) {
   if (slot.copies_in_flight != 0)
     throw Fault("block " + to_string(slot.index) + " ended while " + std::to_string(slot.copies_in_flight) +
                 " bulk copies were in flight: nobody waited for them");
+  for (const Warp& warp : slot.warps) counters.bank_conflicts += static_cast<unsigned>(warp.accesses.conflicts());
   std::free(slot.shared);
   slot.shared = nullptr;
   --live_blocks_;

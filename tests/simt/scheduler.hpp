@@ -8,9 +8,11 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "simt/fiber.hpp"
@@ -70,8 +72,27 @@ struct Meeting {
   char sync[2] = {};  // one for even, one for odd generations: an early arrival at the next must not order this one
 };
 
+/// Vector accesses to shared memory, which need not converge: the n-th time that each lane comes to one place is taken for one request.
+class SharedAccesses {
+ public:
+  void add(Lane& lane, std::uint32_t offset, int bytes, Where where);
+  int conflicts() const;
+
+ private:
+  struct Request {
+    std::array<std::uint32_t, 32> offsets{};
+    unsigned lanes = 0;
+  };
+  struct Site {
+    std::array<std::size_t, 32> turns{};
+    std::vector<Request> requests;
+  };
+  std::map<std::tuple<const char*, unsigned, int>, Site> sites_;  // by file, line and bytes
+};
+
 struct Warp {
   unsigned alive = 0;
+  SharedAccesses accesses;
   std::deque<Meeting> meetings;  // by mask; addresses stay
 };
 
@@ -164,6 +185,11 @@ class Machine {
 /// The launch that runs on this OS thread, and its running thread.
 Machine& machine();
 Lane& self();
+
+/// A copy engine has completed `bytes` bytes, or the cp.async of a thread, on an mbarrier of the block (mbarrier.cpp).
+void complete_bytes(Block& block, std::uint64_t* barrier, std::size_t bytes, Where where);
+void complete_arrival(Block& block, std::uint64_t* barrier, Where where);
+std::string describe_mbarrier(const void* barrier);
 
 /// Throws a Fault that names the running thread and the source line.
 [[noreturn]] void fault(const std::string& what, Where where);

@@ -68,13 +68,13 @@ void meet(const Collective& collective, unsigned mask, void* mine, WarpOp op, Wh
   if (collective.orders_memory) acquire(sync);
 }
 
-int bank_conflicts(const std::array<std::uint32_t, 32>& offsets, int lanes, int bytes) {
+int bank_conflicts(const std::array<std::uint32_t, 32>& offsets, unsigned mask, int bytes) {
   const int at_once = bytes <= 4 ? 32 : 128 / bytes;
   int extra = 0;
-  for (int first = 0; first < lanes; first += at_once) {
+  for (int first = 0; first < 32; first += at_once) {
     std::array<std::set<std::uint32_t>, 32> words;
-    for (int i = first; i < std::min(first + at_once, lanes); ++i)
-      for (int b = 0; b < bytes; b += 4) {
+    for (int i = first; i < first + at_once; ++i)
+      for (int b = 0; (mask >> i & 1u) != 0 && b < bytes; b += 4) {
         const std::uint32_t word = (offsets[static_cast<std::size_t>(i)] + static_cast<std::uint32_t>(b)) / 4;
         words[word % 32].insert(word);
       }

@@ -34,8 +34,8 @@ void meet(const Collective& collective, unsigned mask, T& mine, Op, Where where)
       where);
 }
 
-/// Counts the wavefronts of one shared-memory request of a warp beyond the least possible: each lane brings the address of `bytes` bytes.
-/// 8-byte accesses are served in halves of a warp, 16-byte ones in quarters; lanes that read the same word share it.
-int bank_conflicts(const std::array<std::uint32_t, 32>& offsets, int lanes, int bytes);
+/// Counts the wavefronts of one shared-memory request of a warp beyond the least possible: each lane of `mask` brings the address of
+/// `bytes` bytes. 8-byte accesses are served in halves of a warp, 16-byte ones in quarters; lanes that read the same word share it.
+int bank_conflicts(const std::array<std::uint32_t, 32>& offsets, unsigned mask, int bytes);
 
 }  // namespace simt::detail

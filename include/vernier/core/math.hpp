@@ -1,7 +1,6 @@
 // Integer arithmetic of tiles and bit casts that also work in device code. No floating-point functions live here.
 #pragma once
 
-#include <bit>
 #include <concepts>
 #include <cstdint>
 
@@ -21,7 +20,8 @@ VERNIER_HD constexpr T round_up(T a, T b) {
   return ceil_div(a, b) * b;
 }
 
-VERNIER_HD constexpr std::uint32_t float_bits(float x) { return std::bit_cast<std::uint32_t>(x); }
-VERNIER_HD constexpr float bits_float(std::uint32_t bits) { return std::bit_cast<float>(bits); }
+// The builtin, since nvcc takes std::bit_cast for a host function.
+VERNIER_HD constexpr std::uint32_t float_bits(float x) { return __builtin_bit_cast(std::uint32_t, x); }
+VERNIER_HD constexpr float bits_float(std::uint32_t bits) { return __builtin_bit_cast(float, bits); }
 
 }  // namespace vernier

@@ -1,0 +1,38 @@
+// What a CUDA kernel of this library is: a Block. The one __global__ function is in launch_device.cuh; here is what it and the emulator
+// ask.
+#pragma once
+
+#include <concepts>
+
+#include "vernier/core/macros.hpp"
+#include "vernier/policy/arch.hpp"
+
+namespace vernier::cuda {
+
+/// What one thread block does. `run(args, shared)` is called by `threads` threads with `shared_bytes` bytes of shared memory, 1024-byte
+/// aligned and not initialised. Args is passed by value. A block runs on devices of `arch` alone; the same code for several architectures
+/// is a template over it.
+template <class B>
+concept Block = requires(const typename B::Args& args, unsigned char* shared) {
+  { B::arch } -> std::convertible_to<Arch>;
+  { B::threads } -> std::convertible_to<int>;
+  { B::shared_bytes } -> std::convertible_to<int>;
+  B::run(args, shared);
+};
+
+/// How many blocks are launched, in each direction.
+struct Grid {
+  unsigned x = 1, y = 1, z = 1;
+};
+
+/// Whether kernels of `arch` are made for devices of this compute capability, times ten: sm80 for 8.0 to 8.8, sm89 for 8.9, sm90a for 9.0.
+VERNIER_HD constexpr bool serves(Arch arch, int capability) {
+  switch (arch) {
+    case Arch::sm80: return capability >= 80 && capability < 89;
+    case Arch::sm89: return capability == 89;
+    case Arch::sm90a: return capability == 90;
+    default: return false;
+  }
+}
+
+}  // namespace vernier::cuda
