@@ -4,6 +4,7 @@
 // valgrind 3.19 knows no AVX-512, so this guards the AVX2 step, whose driver and small operations AVX-512 shares. The program runs itself
 // under callgrind (--decode FORMAT), which collects inside decode() alone: loading does not count.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -77,7 +78,7 @@ int decode(Precision p) {
 
 /// Instructions a token of each function, its callees left out. Empty if callgrind failed; its words are in the test's output.
 std::map<std::string, double> count(const std::string& format) {
-  const std::string file = testing::TempDir() + "vernier_decode_" + format + ".callgrind";
+  const std::string file = concat(testing::TempDir(), "vernier_decode_", getpid(), "_", format, ".callgrind");
   const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
   const std::string command = concat(
       "VERNIER_CPU=avx2 valgrind --tool=callgrind --toggle-collect=vernier_counted_decode --compress-strings=no --compress-pos=no "
