@@ -30,8 +30,8 @@ def formats(weights):
 def machine(results):
     m = results["machine"]
     yield f"{m['cpu']} (family/model/stepping {m['family']}), {m['processors']} processors, {', '.join(m['flags'])}; {m['compiler']}; commit {m['commit'][:12]}; {m['date']}."
-    yield f"{results['threads']} threads; load before {results['limits'][0]['load']}, after {results['limits'][-1]['load']}. `{results['command']}`, {results['minutes']:.1f} minutes"
-    yield "".join(f"; {part} {seconds:.0f} s" for part, seconds in results["seconds"].items())
+    parts = "".join(f"; {part} {seconds:.0f} s" for part, seconds in results["seconds"].items())
+    yield f"{results['threads']} threads; load before {results['limits'][0]['load']}, after {results['limits'][-1]['load']}. `{results['command']}`, {results['minutes']:.1f} minutes{parts}."
     yield ""
     yield "## What the machine can do"
     yield ""
