@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "cuda/machine_device.cuh"
+#include "cuda/probes_bulk.cuh"
 #include "cuda/probes_matrix.cuh"
 #include "cuda/probes_memory.cuh"
 
@@ -83,6 +84,7 @@ int run(bool json) {
   std::vector<Outcome> outcomes;
   probe_matrix(machine, outcomes);
   probe_memory(machine, outcomes);
+  probe_bulk(machine, outcomes);
   json ? print_json(s, outcomes) : print_table(s, outcomes);
   int wrong = 0;
   for (const Outcome& o : outcomes) wrong += o.wrong;

@@ -106,6 +106,40 @@ TEST(Fault, WaitThatNeverEndsSaysWhatIsMissing) {
   });
 }
 
+TEST(Fault, BulkCopies) {
+  alignas(16) static unsigned char memory[64];
+  expect_fault(1, 64, "40 bytes; it must be a positive multiple of 16",
+               [](unsigned char* shared) { bulk_load(shared, memory, 40, barrier_of(shared + 48)); });
+  expect_fault(1, 64, "the end of a bulk copy on an mbarrier that was not initialised", [](unsigned char* shared) {
+    bulk_load(shared, memory, 32, barrier_of(shared + 48));
+    for (;;) __nanosleep(1);
+  });
+  expect_fault(1, 64, "phase parity 0, 0 of 1 arrivals and 16 bytes missing", [](unsigned char* shared) {
+    mbarrier_init(barrier_of(shared + 48), 1);
+    mbarrier_arrive_expect_tx(barrier_of(shared + 48), 48);
+    bulk_load(shared, memory, 32, barrier_of(shared + 48));
+    mbarrier_try_wait_parity(barrier_of(shared + 48), 0);
+  });
+}
+
+TEST(Fault, CopiesThatOutliveTheBlock) {
+  alignas(16) static unsigned char memory[64];
+  for (const simt::Options& options : {simt::Options{}, simt::Options{.order = simt::Order::descending}})
+    EXPECT_THROW(simt::run({.grid = {}, .block = 1, .shared_bytes = 64}, options,
+                           [](unsigned char* shared) {
+                             mbarrier_init(barrier_of(shared + 48), 1);
+                             mbarrier_arrive_expect_tx(barrier_of(shared + 48), 32);
+                             bulk_load(shared, memory, 32, barrier_of(shared + 48));
+                           }),
+                 simt::Fault);
+  EXPECT_THROW(simt::run({.grid = {}, .block = 1, .shared_bytes = 64}, {},
+                         [](unsigned char* shared) {
+                           bulk_store(memory, shared, 32);
+                           bulk_commit();
+                         }),
+               simt::Fault);
+}
+
 TEST(Poison, CpAsyncReadsAsNanUntilTheWait) {
   const std::vector<float> in{1, 2, 3, 4};
   for (const simt::Options& options : simt::schedules())

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "cuda/machine_emulated.hpp"
+#include "cuda/probes_bulk.cuh"
 #include "cuda/probes_matrix.cuh"
 #include "cuda/probes_memory.cuh"
 
@@ -32,6 +33,14 @@ TEST_P(Probes, Memory) {
   std::vector<Outcome> outcomes;
   probe_memory(machine, outcomes);
   EXPECT_EQ(outcomes.size(), 5u);
+  expect_right(outcomes);
+}
+
+TEST_P(Probes, Bulk) {
+  EmulatedMachine machine(GetParam());
+  std::vector<Outcome> outcomes;
+  probe_bulk(machine, outcomes);
+  EXPECT_EQ(outcomes.size(), 7u);
   expect_right(outcomes);
 }
 

@@ -4,6 +4,8 @@
 
 namespace simt::detail {
 
+void spin(const char* instruction, Where where) { machine().yield(instruction, where); }
+
 void block_barrier(int id, int threads, bool waits, const char* instruction, Where where) {
   const Quiet quiet;
   Machine& m = machine();

@@ -1,5 +1,6 @@
 // cp.async. The target reads as NaN from the issue on, and gets its bytes only when the thread waits, or when an mbarrier is told of them:
 // whoever reads too early, or overwrites what others still read, gets wrong numbers in every schedule.
+#include <algorithm>
 #include <cstring>
 
 #include "simt/isa.hpp"
@@ -17,6 +18,10 @@ void land(const ThreadCopy& copy) {
 }
 
 }  // namespace
+
+bool CopyQueue::empty() const {
+  return open.empty() && std::all_of(groups.begin(), groups.end(), [](const auto& group) { return group.empty(); });
+}
 
 void cp_async(void* shared, const void* global, int bytes, int global_bytes, Where where) {
   const Quiet quiet;

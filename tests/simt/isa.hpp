@@ -94,6 +94,10 @@ inline void fence_mbarrier_init() {}
 struct TensorMap;
 inline void fence_proxy_async() {}
 void bulk_load(void* shared, const void* global, int bytes, std::uint64_t* barrier, Where where = Where::here());
+void tensor_load(void* shared, const TensorMap& map, std::uint64_t* barrier, int x, Where where = Where::here());
+void tensor_load(void* shared, const TensorMap& map, std::uint64_t* barrier, int x, int y, Where where = Where::here());
+void tensor_load(void* shared, const TensorMap& map, std::uint64_t* barrier, int x, int y, int z, Where where = Where::here());
+void tensor_store(const TensorMap& map, const void* shared, int x, int y, Where where = Where::here());
 void bulk_store(void* global, const void* shared, int bytes, Where where = Where::here());
 void bulk_commit();
 template <int Pending>

@@ -41,4 +41,16 @@ class Agent {
   [[maybe_unused]] void* outside_ = nullptr;
 };
 
+/// Acts as an agent while it lives.
+class AsAgent {
+ public:
+  explicit AsAgent(Agent& agent) : agent_(agent) { agent_.enter(); }
+  ~AsAgent() { agent_.leave(); }
+  AsAgent(const AsAgent&) = delete;
+  AsAgent& operator=(const AsAgent&) = delete;
+
+ private:
+  Agent& agent_;
+};
+
 }  // namespace simt::detail

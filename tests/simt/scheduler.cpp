@@ -38,10 +38,6 @@ uint3 unflatten(unsigned i, dim3 d) { return {i % d.x, i / d.x % d.y, i / d.x / 
 
 }  // namespace
 
-bool CopyQueue::empty() const {
-  return open.empty() && std::all_of(groups.begin(), groups.end(), [](const auto& group) { return group.empty(); });
-}
-
 Machine& machine() {
   if (running_machine == nullptr) throw Fault("an instruction of a kernel was called outside simt::launch");
   return *running_machine;
@@ -137,6 +133,8 @@ void Machine::start_lane(Block& slot, int rank) {
   lane.index = unflatten(static_cast<unsigned>(rank), launch.block);
   lane.warp->alive |= lane.bit();
   lane.copies = {};
+  lane.bulk_open.clear();
+  lane.bulk_groups.clear();
   lane.fenced = false;
   lane.flags_read = {};
   lane.fiber.start(lane_main, &lane);
@@ -165,6 +163,7 @@ void Machine::retire(Lane& lane) {
     const ThreadCopy& copy = !lane.copies.open.empty() ? lane.copies.open.front() : lane.copies.groups.front().front();
     throw Fault(thread + " exited with a cp.async that it never waited for, issued at " + to_string(copy.where));
   }
+  if (!lane.bulk_open.empty() || !lane.bulk_groups.empty()) throw Fault(thread + " exited without bulk_wait() behind its bulk stores");
   for (const Meeting& meeting : lane.warp->meetings)
     if (meeting.arrived != 0 && (meeting.mask & lane.bit()) != 0)
       throw Fault(thread + " exited, but " + meeting.instruction + " at " + to_string(meeting.where) + " waits for it");
@@ -255,8 +254,6 @@ void Machine::later(Block& block, std::function<void()> work) {
   pending_.push_back(std::move(entry));
 }
 
-void spin(const char* instruction, Where where) { machine().yield(instruction, where); }
-
 bool Machine::land_one() {
   if (pending_.empty()) return false;
   const std::size_t i = options.order == Order::random       ? random() % pending_.size()
@@ -265,15 +262,12 @@ bool Machine::land_one() {
   Pending entry = std::move(pending_[i]);
   pending_.erase(pending_.begin() + static_cast<std::ptrdiff_t>(i));
   --entry.block->copies_in_flight;
-  copy_engine_.enter();
+  const AsAgent as_copy_engine(copy_engine_);
   acquire(entry.issued.get());
-  {
-    const Quiet quiet;
-    entry.work();
-    entry.issued.reset();
-    entry.work = nullptr;
-  }
-  copy_engine_.leave();
+  const Quiet quiet;
+  entry.work();
+  entry.issued.reset();
+  entry.work = nullptr;
   progress();
   return true;
 }

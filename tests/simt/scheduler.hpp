@@ -56,6 +56,8 @@ struct Lane {
   const char* instruction = "";     // where it waits, for reports
   Where where;
   CopyQueue copies;
+  std::vector<std::function<void()>> bulk_open;  // bulk stores since the last commit, and committed groups
+  std::deque<std::vector<std::function<void()>>> bulk_groups;
   bool fenced = false;  // for TSan: atomics behind a fence release, and a fence acquires what was read last
   std::array<const void*, 4> flags_read{};
   std::size_t next_flag = 0;
