@@ -21,6 +21,14 @@ namespace {
 
 constexpr std::size_t num_blocks = 2048;
 
+/// The instruction sets that this machine runs.
+std::vector<cpu::Isa> isas() {
+  std::vector<cpu::Isa> found;
+  for (const cpu::Isa isa : cpu::all_isas)
+    if (isa <= cpu::features().isa) found.push_back(isa);
+  return found;
+}
+
 // The generator of the script.
 std::vector<std::byte> random_bytes(std::size_t count) {
   std::uint64_t state = 12345;
@@ -56,22 +64,25 @@ TEST(Blocks, EqualTheReferencePackage) {
   for (std::string line; std::getline(in, line); ++types) {
     std::istringstream fields(line);
     std::uint32_t number = 0, block_bytes = 0;
-    std::uint64_t checksum = 0, got = 0;
+    std::uint64_t checksum = 0;
     fields >> number >> block_bytes >> std::hex >> checksum;
     const auto type = io::storage_type(number);
     ASSERT_TRUE(type.has_value()) << number;
     SCOPED_TRACE(io::layout_of(*type).name);
     ASSERT_EQ(static_cast<std::uint32_t>(io::layout_of(*type).block_bytes), block_bytes);
     const std::size_t values = num_blocks * static_cast<std::size_t>(io::layout_of(*type).block_values);
-    std::vector<float> out(values);
-    io::decode_blocks(*type, test_blocks(*type).data(), out.data(), values);
-    for (int i = 0; i < 8; ++i) {
-      std::uint32_t want = 0;
-      fields >> want;
-      EXPECT_EQ(float_bits(out[static_cast<std::size_t>(i)]), want) << "value " << i;
+    std::uint32_t first[8] = {};
+    for (std::uint32_t& bits : first) fields >> bits;
+    const std::vector<std::byte> blocks = test_blocks(*type);
+    for (const cpu::Isa isa : isas()) {
+      SCOPED_TRACE(cpu::name(isa));
+      std::vector<float> out(values);
+      io::decode_blocks(*type, blocks.data(), out.data(), values, isa);
+      for (std::size_t i = 0; i < 8; ++i) EXPECT_EQ(float_bits(out[i]), first[i]) << "value " << i;
+      std::uint64_t got = 0;
+      for (std::size_t i = 0; i < values; ++i) got += float_bits(out[i]) * (2 * i + 1);
+      EXPECT_EQ(got, checksum);
     }
-    for (std::size_t i = 0; i < values; ++i) got += float_bits(out[i]) * (2 * i + 1);
-    EXPECT_EQ(got, checksum);
   }
   EXPECT_EQ(types, half_fields().size());
 }
@@ -97,11 +108,13 @@ TEST(Blocks, EveryHalfIsWhatTheLibraryDecodes) {
   for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::uint16_t>(i);
   std::vector<float> halfs(codes.size()), bfloats(codes.size());
   const auto* bytes = reinterpret_cast<const std::byte*>(codes.data());
-  io::decode_blocks(io::StorageType::f16, bytes, halfs.data(), halfs.size());
-  io::decode_blocks(io::StorageType::bf16, bytes, bfloats.data(), bfloats.size());
-  for (std::size_t i = 0; i < codes.size(); ++i) {
-    ASSERT_EQ(float_bits(halfs[i]), float_bits(f16{codes[i]}.decode())) << i;
-    ASSERT_EQ(float_bits(bfloats[i]), float_bits(bf16{codes[i]}.decode())) << i;
+  for (const cpu::Isa isa : isas()) {
+    io::decode_blocks(io::StorageType::f16, bytes, halfs.data(), halfs.size(), isa);
+    io::decode_blocks(io::StorageType::bf16, bytes, bfloats.data(), bfloats.size(), isa);
+    for (std::size_t i = 0; i < codes.size(); ++i) {
+      ASSERT_EQ(float_bits(halfs[i]), float_bits(f16{codes[i]}.decode())) << i << ' ' << cpu::name(isa);
+      ASSERT_EQ(float_bits(bfloats[i]), float_bits(bf16{codes[i]}.decode())) << i << ' ' << cpu::name(isa);
+    }
   }
 }
 

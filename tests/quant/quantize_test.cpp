@@ -139,6 +139,39 @@ TEST(Quantize, SlicesAndThreadsMakeTheSameMatrix) {
   }
 }
 
+// Short last groups, rows that end a panel, weights at both ends of float's range and exact ties: every set writes the same bytes.
+TEST(Quantize, InstructionSetsMakeTheSameMatrix) {
+  for (const Shape s : {Shape{33, 7}, Shape{70, 200}, Shape{32, 1024}}) {
+    for (const float sigma : {1e-42f, 1e-6f, 0.05f, 1.0f, 1e4f}) {
+      auto w = test::normal(static_cast<std::size_t>(s.n * s.k), 11, sigma);
+      for (std::size_t i = 0; i < w.size(); i += 3) w[i] = 0.5f * sigma * std::round(w[i] / sigma);
+      for (const WeightFormat& format : formats()) {
+        const PackedMatrix want = quantize({w.data(), s.n, s.k}, format, nullptr, cpu::Isa::scalar);
+        for (const cpu::Isa isa : {cpu::Isa::avx2, cpu::Isa::avx512}) {
+          if (isa > cpu::features().isa) continue;
+          const PackedMatrix got = quantize({w.data(), s.n, s.k}, format, nullptr, isa);
+          ASSERT_EQ(std::memcmp(got.memory().data(), want.memory().data(), want.memory().size()), 0)
+              << to_string(format) << ' ' << cpu::name(isa) << ' ' << s.n << " x " << s.k << ", sigma " << sigma;
+        }
+      }
+    }
+  }
+}
+
+TEST(Encode, Nf4TakesTheLowerCodeAtABorder) {
+  std::vector<float> x;
+  for (const float border : nf4::borders)
+    for (const float near : {std::nextafter(border, -1.0f), border, std::nextafter(border, 1.0f)}) x.push_back(near);
+  x.insert(x.end(), {-1.0f, 1.0f, -2.0f, 2.0f, 0.0f, -0.0f});
+  x.resize(64, 0.25f);
+  for (const cpu::Isa isa : cpu::all_isas) {
+    if (isa > cpu::features().isa) continue;
+    std::uint8_t codes[64];
+    for (std::size_t i = 0; i < x.size(); i += 32) detail::encoder<Precision::nf4>(isa).encode(&x[i], 1.0f, 1.0f, codes + i);
+    for (std::size_t i = 0; i < x.size(); ++i) EXPECT_EQ(codes[i], nf4::encode(x[i]).bits) << x[i] << ' ' << cpu::name(isa);
+  }
+}
+
 // Rows, groups and whole matrices of zeros, of which some are negative, become zeros.
 TEST(Quantize, ZerosStayZeros) {
   for (const WeightFormat& format : formats()) {

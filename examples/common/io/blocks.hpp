@@ -5,21 +5,19 @@
 #include <cstddef>
 
 #include "common/io/storage_type.hpp"
+#include "vernier/cpu/features.hpp"
 
 namespace vernier::io {
 
 /// Decodes `values` consecutive values of `type` from `from` (any alignment) to `out`. `values` is a multiple of the type's block.
-/// Results are the float32 values that the format defines, in the order of operations that its reference uses.
-void decode_blocks(StorageType type, const std::byte* from, float* out, std::size_t values);
+/// Results are the float32 values that the format defines, in the order of operations that its reference uses, with any `isa`,
+/// which the machine must have.
+void decode_blocks(StorageType type, const std::byte* from, float* out, std::size_t values, cpu::Isa isa = cpu::selected_isa());
 
 namespace detail {
 
-// One block of 256 values each (blocks_k.cpp).
-void decode_q2_k(const std::byte* from, float* out);
-void decode_q3_k(const std::byte* from, float* out);
-void decode_q4_k(const std::byte* from, float* out);
-void decode_q5_k(const std::byte* from, float* out);
-void decode_q6_k(const std::byte* from, float* out);
+/// The types with blocks of 256 values (blocks_k.cpp).
+void decode_k_blocks(StorageType type, const std::byte* from, float* out, std::size_t blocks, cpu::Isa isa);
 
 }  // namespace detail
 }  // namespace vernier::io

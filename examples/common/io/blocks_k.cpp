@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "common/io/blocks.hpp"
+#include "vernier/core/macros.hpp"
 #include "vernier/types/fp16.hpp"
 
 namespace vernier::io::detail {
@@ -30,8 +31,6 @@ ScaleMin scale_min(const std::byte* packed, int group) {
   const int low = byte_at(packed, group + 4);
   return {(low & 15) | (byte_at(packed, group - 4) >> 6) << 4, (low >> 4) | (byte_at(packed, group) >> 6) << 4};
 }
-
-}  // namespace
 
 // Q2_K: 16 bytes with a 4-bit scale (low) and minimum (high) per group of 16; 64 bytes of 2-bit codes; f16 d; f16 dmin.
 // Code 128h + 32s + i is bits 2s of byte 32h + i. x = (d * scale) * q - dmin * min.
@@ -112,6 +111,47 @@ void decode_q6_k(const std::byte* from, float* out) {
       out[16 * group + i] = scale * static_cast<float>(q - 32);
     }
   }
+}
+
+template <class Block>
+void decode_all(const Block& block, const std::byte* from, float* out, std::size_t blocks, std::size_t bytes) {
+  for (std::size_t b = 0; b < blocks; ++b) block(from + b * bytes, out + 256 * b);
+}
+
+[[gnu::always_inline]] inline void decode_any(StorageType type, const std::byte* from, float* out, std::size_t blocks) {
+  const auto bytes = static_cast<std::size_t>(layout_of(type).block_bytes);
+  switch (type) {
+    case StorageType::q2_k: return decode_all(decode_q2_k, from, out, blocks, bytes);
+    case StorageType::q3_k: return decode_all(decode_q3_k, from, out, blocks, bytes);
+    case StorageType::q4_k: return decode_all(decode_q4_k, from, out, blocks, bytes);
+    case StorageType::q5_k: return decode_all(decode_q5_k, from, out, blocks, bytes);
+    default: return decode_all(decode_q6_k, from, out, blocks, bytes);
+  }
+}
+
+}  // namespace
+}  // namespace vernier::io::detail
+
+#if defined(__x86_64__)
+VERNIER_TARGET_AVX2
+namespace vernier::io::detail::avx2 {
+namespace {
+[[gnu::flatten]] void decode_any(StorageType type, const std::byte* from, float* out, std::size_t blocks) {
+  detail::decode_any(type, from, out, blocks);
+}
+}  // namespace
+}  // namespace vernier::io::detail::avx2
+VERNIER_TARGET_END
+#endif
+
+namespace vernier::io::detail {
+
+void decode_k_blocks(StorageType type, const std::byte* from, float* out, std::size_t blocks, cpu::Isa isa) {
+#if defined(__x86_64__)
+  if (isa >= cpu::Isa::avx2) return avx2::decode_any(type, from, out, blocks);
+#endif
+  static_cast<void>(isa);
+  decode_any(type, from, out, blocks);
 }
 
 }  // namespace vernier::io::detail

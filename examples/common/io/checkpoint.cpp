@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <utility>
 
 #include "common/io/blocks.hpp"
@@ -71,12 +72,28 @@ const StoredTensor& Checkpoint::shape(std::string_view name) const {
   return *tensor;
 }
 
-void Checkpoint::read_rows(std::string_view name, int first_row, MatrixView<float> out) const {
+const StoredTensor& Checkpoint::checked_rows(std::string_view name, int first_row, int rows, int cols) const {
   const StoredTensor& tensor = shape(name);
-  if (first_row < 0 || out.rows < 0 || out.rows > tensor.rows - first_row || out.cols != tensor.cols) {
-    fail(path(), "rows ", first_row, " to ", static_cast<long long>(first_row) + out.rows, " of ", out.cols, " values were asked of ",
-         quoted(name), ", which is ", tensor.rows, " x ", tensor.cols);
+  if (first_row < 0 || rows < 0 || rows > tensor.rows - first_row || cols != tensor.cols) {
+    fail(path(), "rows ", first_row, " to ", static_cast<long long>(first_row) + rows, " of ", cols, " values were asked of ", quoted(name),
+         ", which is ", tensor.rows, " x ", tensor.cols);
   }
+  return tensor;
+}
+
+void Checkpoint::copy_rows(std::string_view name, int first_row, MatrixView<std::uint16_t> out) const {
+  const StoredTensor& tensor = checked_rows(name, first_row, out.rows, out.cols);
+  expect(tensor.type == StorageType::f16 || tensor.type == StorageType::bf16, path(), "the codes of ", quoted(name),
+         " were asked for, which is stored as ", layout_of(tensor.type).name);
+  const std::size_t row_bytes = static_cast<std::size_t>(tensor.cols) * sizeof(std::uint16_t);
+  for (int i = 0; i < out.rows; ++i) {
+    const int row = tensor.paired_head != 0 ? paired_row(first_row + i, tensor.paired_head) : first_row + i;
+    std::memcpy(out.row(i), tensor.data + static_cast<std::size_t>(row) * row_bytes, row_bytes);
+  }
+}
+
+void Checkpoint::read_rows(std::string_view name, int first_row, MatrixView<float> out) const {
+  const StoredTensor& tensor = checked_rows(name, first_row, out.rows, out.cols);
   const auto cols = static_cast<std::size_t>(tensor.cols);
   const std::size_t row_bytes = stored_bytes(tensor.type, cols);
   if (tensor.paired_head != 0 && tensor.rows == 1 && out.rows == 1) {  // a bias: its elements are what a matrix has as rows

@@ -60,6 +60,10 @@ class Checkpoint {
   /// Allocates nothing, except for an interleaved bias.
   void read_rows(std::string_view name, int first_row, MatrixView<float> out) const;
 
+  /// Copies the codes of rows [first_row, first_row + out.rows) of `name`, which is stored as f16 or bf16. Throws Error if it is not, or
+  /// the rows or out.cols do not fit the tensor.
+  void copy_rows(std::string_view name, int first_row, MatrixView<std::uint16_t> out) const;
+
   /// A whole vector, or a whole matrix in row-major order.
   std::vector<float> read(std::string_view name) const;
 
@@ -67,6 +71,8 @@ class Checkpoint {
   const Gguf* gguf() const { return parts_.gguf.get(); }
 
  private:
+  const StoredTensor& checked_rows(std::string_view name, int first_row, int rows, int cols) const;
+
   CheckpointParts parts_;
 };
 

@@ -1,47 +1,12 @@
-// Streams each matrix through a small float buffer per slice: a whole matrix in float never exists.
+// The order in which matrices are made is that in which a token reads them, and so their order in memory.
 #include "common/model/weights.hpp"
 
-#include <algorithm>
-#include <cstdint>
 #include <string>
 #include <utility>
 
-#include "vernier/core/buffer.hpp"
 #include "vernier/core/error.hpp"
-#include "vernier/quant/quantize.hpp"
 
 namespace vernier::model {
-namespace {
-
-constexpr int slice_rows = 128;  // whole panels, and whole 128x128 blocks
-
-PackedMatrix read_packed(const io::Checkpoint& checkpoint, std::string_view name, WeightFormat format, Arena& arena,
-                         cpu::ThreadPool& pool) {
-  const io::StoredTensor& stored = checkpoint.shape(name);
-  PackedMatrix packed(stored.rows, stored.cols, format, &arena);
-  const auto read_slice = [&](int first, int rows) {
-    Buffer<float> values(static_cast<std::size_t>(rows) * static_cast<std::size_t>(stored.cols));
-    const MatrixView<float> slice(values.data(), rows, stored.cols);
-    checkpoint.read_rows(name, first, slice);
-    quantize_rows(packed, first, slice);
-  };
-  try {
-    if (format.scaling == Scaling::tensor) {
-      read_slice(0, stored.rows);  // one scale needs all rows at once
-    } else {
-      pool.for_each(ceil_div(stored.rows, slice_rows), [&](std::int64_t slice) {
-        const int first = static_cast<int>(slice) * slice_rows;
-        read_slice(first, std::min(slice_rows, stored.rows - first));
-      });
-    }
-  } catch (const Error& error) {
-    fail(checkpoint.path(), "tensor ", name, ": ", std::string_view(error.what()));
-  }
-  return packed;
-}
-
-}  // namespace
-
 std::size_t Weights::bytes_per_token() const {
   std::size_t bytes = head.weight->bytes();
   for (const LayerWeights& layer : layers)
@@ -65,7 +30,8 @@ std::shared_ptr<const PackedMatrix> WeightLoader::matrix(std::string_view name, 
         advance(values);
         return shared;
       }
-  auto made = std::make_shared<const PackedMatrix>(read_packed(*checkpoint_, stored, format, arena_, *pool_));
+  auto made = std::make_shared<PackedMatrix>(tensor.rows, tensor.cols, format, &arena_);
+  quantizer_.fill(stored, *made);
   held_.push_back({std::string(stored), format, made});
   advance(values);
   return made;
@@ -104,7 +70,7 @@ Weights WeightLoader::load(const FormatOf& format_of, const Progress& progress) 
     return static_cast<std::size_t>(tensor.rows) * static_cast<std::size_t>(tensor.cols);
   };
   const std::string_view embedding = "model.embed_tokens.weight", head = config.tied_embeddings ? embedding : "lm_head.weight";
-  arena_ = Arena();  // matrices lie in the order in which a token reads them
+  arena_ = Arena();
   progress_ = progress;
   done_ = 0;
   total_ = config.tied_embeddings ? values(embedding) : 0;  // read twice, unless both get the same format

@@ -10,6 +10,7 @@
 
 #include "common/io/checkpoint.hpp"
 #include "common/model/config.hpp"
+#include "common/model/quantize_tensor.hpp"
 #include "vernier/core/arena.hpp"
 #include "vernier/cpu/parallel.hpp"
 #include "vernier/layout/packed_matrix.hpp"
@@ -58,7 +59,7 @@ class WeightLoader {
   using Progress = std::function<void(std::size_t done, std::size_t total)>;
 
   /// Neither checkpoint nor pool is owned.
-  WeightLoader(const io::Checkpoint& checkpoint, cpu::ThreadPool& pool) : checkpoint_(&checkpoint), pool_(&pool) {}
+  WeightLoader(const io::Checkpoint& checkpoint, cpu::ThreadPool& pool) : checkpoint_(&checkpoint), quantizer_(checkpoint, pool) {}
 
   /// Reads and quantises every tensor, in parallel. The tier's matrices share huge pages, which go back with the last matrix in them: one
   /// that another tier shares keeps up to 32 MiB around it. Throws Error as the checkpoint and the quantiser do, naming the tensor.
@@ -77,7 +78,7 @@ class WeightLoader {
   void advance(std::size_t values);
 
   const io::Checkpoint* checkpoint_;
-  cpu::ThreadPool* pool_;
+  TensorQuantizer quantizer_;
   std::vector<Held> held_;
   Arena arena_;  // of the tier that is being loaded
   Progress progress_;

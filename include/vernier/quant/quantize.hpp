@@ -10,6 +10,7 @@
 #include "vernier/core/matrix_view.hpp"
 #include "vernier/cpu/parallel.hpp"
 #include "vernier/layout/packed_matrix.hpp"
+#include "vernier/quant/encode.hpp"
 #include "vernier/quant/repack.hpp"
 #include "vernier/quant/scales.hpp"
 #include "vernier/types/type_of.hpp"
@@ -18,27 +19,21 @@ namespace vernier {
 
 namespace detail {
 
-/// Codes are made this many at a time: a fixed count, so that the loop becomes straight vector code; groups are multiples of it.
-inline constexpr int encode_width = group_granularity;
-
 /// Encodes encode_width values that share `scale`. `whole` says that they belong to a whole nf4 block: a short one divides, as
 /// bitsandbytes does.
 template <Precision P>
-void encode_chunk(const float* x, float scale, [[maybe_unused]] bool whole, CodeOf<P>* out) {
-  if constexpr (bits(P) == 16) {
-    for (int i = 0; i < encode_width; ++i) out[i] = TypeOf<P>::encode(x[i]).bits;
-  } else if (P == Precision::nf4 && whole) {
-    const float inverse = nf4_inverse(scale);
-    for (int i = 0; i < encode_width; ++i) out[i] = static_cast<std::uint8_t>(TypeOf<P>::encode(x[i] * inverse).bits);
-  } else {
-    const float divisor = scale == 0.0f ? 1.0f : scale;
-    for (int i = 0; i < encode_width; ++i) out[i] = static_cast<std::uint8_t>(TypeOf<P>::encode(x[i] / divisor).bits);
-  }
+void encode_chunk(const Encoder<P>& encoder, const float* x, float scale, [[maybe_unused]] bool whole, CodeOf<P>* out) {
+  if (bits(P) == 16)
+    encoder.encode(x, 1.0f, 1.0f, out);
+  else if (P == Precision::nf4 && whole)
+    encoder.encode(x, nf4_inverse(scale), 1.0f, out);
+  else
+    encoder.encode(x, 1.0f, scale == 0.0f ? 1.0f : scale, out);
 }
 
 /// Encodes up to 32 rows, which start at first_row of the matrix, with the scales that are already in `out`.
 template <Precision P>
-void encode_panel(PackedMatrix& out, int first_row, MatrixView<const float> rows) {
+void encode_panel(PackedMatrix& out, int first_row, MatrixView<const float> rows, const Encoder<P>& encoder) {
   using Tile = CodeTile<P>;
   const PackedView view = out.view();
   Tile tile;
@@ -55,7 +50,7 @@ void encode_panel(PackedMatrix& out, int first_row, MatrixView<const float> rows
         x = padded;
       }
       for (int part = 0; part < cols; part += encode_width)
-        encode_chunk<P>(x + part, view.scale(first_row + i, col + part), cols == Tile::cols, tile.codes[i] + part);
+        encode_chunk<P>(encoder, x + part, view.scale(first_row + i, col + part), cols == Tile::cols, tile.codes[i] + part);
     }
     tile.store(out.codes() + place, steps);
   });
@@ -78,18 +73,18 @@ void for_panels(cpu::ThreadPool* pool, MatrixView<T> rows, F&& f) {
 /// A panel is read twice, for its scales and for its codes, while it is still in the cache; only where panels share scales does the second
 /// reading have to wait for all of the first.
 template <Precision P>
-void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const float> rows, cpu::ThreadPool* pool) {
+void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const float> rows, cpu::ThreadPool* pool, const Encoder<P>& encoder) {
   const Scaling scaling = out.format().scaling;
   const bool shared = scaling == Scaling::tensor || scaling == Scaling::block;  // rows of several panels share a scale
   if (shared) {
-    for_panels(pool, rows, [&](int row, auto part) { panel_absmax<P>(out, first_row + row, part); });
+    for_panels(pool, rows, [&](int row, auto part) { panel_absmax<P>(out, first_row + row, part, encoder); });
     const int band = scaling == Scaling::tensor ? rows.rows : out.format().group;
     for (int row = 0; row < rows.rows; row += band) share_absmax(out, first_row + row, std::min(band, rows.rows - row));
   }
   for_panels(pool, rows, [&](int row, auto part) {
-    if (!shared) panel_absmax<P>(out, first_row + row, part);
+    if (!shared) panel_absmax<P>(out, first_row + row, part, encoder);
     finish_scales<P>(out, (first_row + row) / CpuPanel::rows);
-    encode_panel<P>(out, first_row + row, part);
+    encode_panel<P>(out, first_row + row, part, encoder);
   });
 }
 
@@ -119,9 +114,11 @@ void dequantize_panel(const PackedView& w, int first_row, MatrixView<float> out)
 ///
 /// Scales are absmax / 127 for i8, absmax / 448 or 57344 for fp8, absmax for nf4 (see scale_of()); codes are x / scale rounded to nearest,
 /// ties to even; nf4 as bitsandbytes does it. Weights that are all zero get zero codes and become zeros.
+/// The machine must have `isa`; all of them give the same codes.
 /// Throws Error for rows that do not fit, and for a value that is not finite or overflows f16 or bf16, with its row and column; `out` is
 /// then partly written.
-inline void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const float> rows, cpu::ThreadPool* pool = nullptr) {
+inline void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const float> rows, cpu::ThreadPool* pool = nullptr,
+                          cpu::Isa isa = cpu::selected_isa()) {
   expect_panel_rows("vernier::quantize_rows", out, first_row, rows.rows, rows.cols);
   if (out.format().scaling == Scaling::tensor)
     expect(rows.rows == out.n(), "vernier::quantize_rows", rows.rows, " of ", out.n(), " rows; a scale per tensor needs all rows at once");
@@ -130,13 +127,15 @@ inline void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const flo
     expect(first_row % band == 0 && (rows.rows % band == 0 || first_row + rows.rows == out.n()), "vernier::quantize_rows", rows.rows,
            " rows from row ", first_row, " cut a block of ", band, " rows");
   }
-  visit_precision(out.format().precision, [&]<Precision P>() { detail::quantize_rows<P>(out, first_row, rows, pool); });
+  visit_precision(out.format().precision,
+                  [&]<Precision P>() { detail::quantize_rows<P>(out, first_row, rows, pool, detail::encoder<P>(isa)); });
 }
 
 /// W (n, k) packed as `format`. See quantize_rows() for scales, rounding and errors; why_unsupported() lists the formats.
-inline PackedMatrix quantize(MatrixView<const float> w, WeightFormat format, cpu::ThreadPool* pool = nullptr) {
+inline PackedMatrix quantize(MatrixView<const float> w, WeightFormat format, cpu::ThreadPool* pool = nullptr,
+                             cpu::Isa isa = cpu::selected_isa()) {
   PackedMatrix out(w.rows, w.cols, format);
-  quantize_rows(out, 0, w, pool);
+  quantize_rows(out, 0, w, pool, isa);
   return out;
 }
 

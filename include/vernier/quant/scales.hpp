@@ -12,6 +12,7 @@
 #include "vernier/core/math.hpp"
 #include "vernier/core/matrix_view.hpp"
 #include "vernier/layout/packed_matrix.hpp"
+#include "vernier/quant/encode.hpp"
 #include "vernier/types/type_of.hpp"
 
 namespace vernier {
@@ -49,13 +50,6 @@ constexpr std::uint32_t refused_from() {
     return infinity_bits;
 }
 
-/// The bits of the largest magnitude in x[0, count). As integers magnitudes compare like the numbers, and NaN lies above infinity.
-inline std::uint32_t absmax_bits(const float* x, int count) {
-  std::int32_t most = 0;
-  for (int i = 0; i < count; ++i) most = std::max(most, static_cast<std::int32_t>(float_bits(x[i]) & 0x7fffffffu));
-  return static_cast<std::uint32_t>(most);
-}
-
 /// Throws the error for the first value in row `row` that P cannot hold.
 template <Precision P>
 [[noreturn]] void refuse_row(const float* x, int cols, int row) {
@@ -70,14 +64,14 @@ template <Precision P>
 /// Leaves the absmax of each (row, scale group) of one panel in out's scales, 0 for rows beyond `rows`. Throws Error on a value that P
 /// cannot hold; `first_row` is the panel's first row in the whole matrix.
 template <Precision P>
-void panel_absmax(PackedMatrix& out, int first_row, MatrixView<const float> rows) {
+void panel_absmax(PackedMatrix& out, int first_row, MatrixView<const float> rows, const Encoder<P>& encoder) {
   const int groups = out.scale_groups(), width = groups == 0 ? rows.cols : out.scale_group();
   float* scales = out.scales() + static_cast<std::size_t>(first_row / CpuPanel::rows) * static_cast<std::size_t>(groups * CpuPanel::rows);
   if (groups != 0) std::fill_n(scales, groups * CpuPanel::rows, 0.0f);
   for (int i = 0; i < rows.rows; ++i) {
     const float* x = rows.row(i);
     for (int col = 0, group = 0; col < rows.cols; col += width, ++group) {
-      std::uint32_t most = absmax_bits(x + col, std::min(width, rows.cols - col));
+      std::uint32_t most = encoder.absmax(x + col, std::min(width, rows.cols - col));
       if (most >= refused_from<P>()) refuse_row<P>(x, rows.cols, first_row + i);
       if (P == Precision::nf4 && rows.cols - col < width) most = std::max(most, float_bits(nf4_least_absmax));
       if (groups != 0) scales[group * CpuPanel::rows + i] = bits_float(most);
