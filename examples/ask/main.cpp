@@ -19,6 +19,7 @@
 #include "common/progress.hpp"
 #include "common/text/chat_template.hpp"
 #include "common/text/tokenizer.hpp"
+#include "common/weight_cache_flags.hpp"
 #include "vernier/ops/sample.hpp"
 #include "vernier/router/ladder.hpp"
 
@@ -33,6 +34,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 struct Options {
   std::string model, prompt, tier = "auto";
   int max_tokens = 256, threads = 0;
+  model::WeightCache weight_cache{.where = "auto"};
   ops::SampleOptions sampling{.temperature = 0};
 };
 
@@ -49,6 +51,7 @@ Options parse(int argc, char** argv, CLI::App& app) {
       ->check(CLI::Range(0.0, 10.0));
   app.add_option("-s,--seed", o.sampling.seed, "of the draw, with a temperature")->capture_default_str();
   app.add_option("-t,--threads", o.threads, "0: one per processor")->capture_default_str()->check(CLI::Range(0, 1024));
+  add_weight_cache_flags(app, o.weight_cache);
   app.parse(argc, argv);
   if (o.threads == 0) o.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   return o;
@@ -66,9 +69,11 @@ std::vector<int> encode(const io::Checkpoint& checkpoint, const text::Tokenizer&
   return tokenizer.encode(chat.render(messages, {.now = text::clock_seconds()}));
 }
 
-std::shared_ptr<const model::Weights> load(const io::Checkpoint& checkpoint, cpu::ThreadPool& pool, Precision precision) {
+std::shared_ptr<const model::Weights> load(const io::Checkpoint& checkpoint, cpu::ThreadPool& pool, Precision precision,
+                                           model::WeightCache cache) {
   Progress progress;
-  model::WeightLoader loader(checkpoint, pool);
+  cache.report = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
+  model::WeightLoader loader(checkpoint, pool, std::move(cache));
   const std::string what = concat("loading ", name(precision), " weights");
   auto weights =
       loader.load(model::uniform_formats(precision), [&](std::size_t done, std::size_t total) { progress.show(what, done, total); });
@@ -130,7 +135,7 @@ void run(const Options& o) {
       checkpoint.gguf() != nullptr ? text::Tokenizer::from_gguf(*checkpoint.gguf()) : text::Tokenizer::from_folder(checkpoint.path());
   const std::vector<int> prompt = encode(checkpoint, tokenizer, o.prompt);
   cpu::ThreadPool pool(o.threads);
-  model::Llama<model::CpuBackend> llama(load(checkpoint, pool, decision.tier.weights), model::CpuBackend(pool));
+  model::Llama<model::CpuBackend> llama(load(checkpoint, pool, decision.tier.weights, o.weight_cache), model::CpuBackend(pool));
   const Speed speed = answer(o, llama, tokenizer, prompt, decision.tier.kv);
   std::printf("\ntier %s\nKV %s, %s, %d threads\n", explain(decision).c_str(), name(decision.tier.kv).data(),
               name(cpu::selected_isa()).data(), pool.size());

@@ -28,7 +28,7 @@ Loaded load(const Options& o, const io::Checkpoint& checkpoint, const std::strin
   const model::FormatOf formats =
       plan ? model::plan_formats(weights, checkpoint.config()) : model::uniform_formats(*parse_precision(weights));
   cpu::ThreadPool pool(default_threads(o.processors), o.processors);
-  auto loaded = std::make_shared<const model::Weights>(model::WeightLoader(checkpoint, pool).load(formats));
+  auto loaded = std::make_shared<const model::Weights>(model::WeightLoader(checkpoint, pool, o.weight_cache).load(formats));
   Subject subject{.file = checkpoint.path(), .type = {}, .weights = plan ? std::filesystem::path(weights).filename().string() : weights};
   subject.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   for (const io::StoredTensor& tensor : checkpoint.tensors())

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "common/cpu_range.hpp"
+#include "common/weight_cache_flags.hpp"
 #include "vernier/core/error.hpp"
 
 namespace vernier::bench {
@@ -92,6 +93,7 @@ void declare(CLI::App& app, Raw& raw, Options& o) {
       ->check(CLI::IsMember({"auto", "f32", "i8", "bf16"}));
   app.add_option("-r,--repetitions", o.repetitions, "of each test")->capture_default_str()->check(CLI::Range(1, 1000));
   app.add_flag("!--no-warmup", o.warmup, "do not run each test once before it is timed");
+  add_weight_cache_flags(app, o.weight_cache);
   app.add_option("-o,--output", raw.output, "md, json or csv")->capture_default_str()->check(CLI::IsMember({"md", "json", "csv"}));
 }
 

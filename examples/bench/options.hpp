@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/model/cpu_backend.hpp"
+#include "common/model/weight_cache.hpp"
 #include "vernier/types/precision.hpp"
 
 namespace CLI {
@@ -31,6 +32,7 @@ struct Options {
   std::vector<int> depths{0}, threads, sequences{1};
   std::vector<int> processors;  // that workers are kept on, one each; empty: the system places them
   model::Activations activations = model::Activations::i8;
+  model::WeightCache weight_cache;
   int repetitions = 5, batch = 512;
   bool warmup = true;
   Output output = Output::markdown;

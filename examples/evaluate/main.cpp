@@ -16,6 +16,7 @@
 #include "common/model/cpu_llama.hpp"
 #include "common/model/formats.hpp"
 #include "common/progress.hpp"
+#include "common/weight_cache_flags.hpp"
 #include "evaluate/npy.hpp"
 #include "evaluate/score.hpp"
 #include "evaluate/sequences.hpp"
@@ -26,6 +27,7 @@ namespace {
 struct Options {
   std::string model, weights = "f16", plan, kv = "f16", activations = "auto", text, tokens, logits, baseline;
   int context = 512, batch = 128, threads = 0, first = 0;
+  model::WeightCache weight_cache;
 };
 
 Options parse(int argc, char** argv, CLI::App& app) {
@@ -49,6 +51,7 @@ Options parse(int argc, char** argv, CLI::App& app) {
       ->check(CLI::Range(0, 1 << 20));
   app.add_option("-b,--batch-size", o.batch, "tokens of one forward")->capture_default_str()->check(CLI::Range(1, 4096));
   app.add_option("-t,--threads", o.threads, "worker threads (0: one per processor)")->capture_default_str()->check(CLI::Range(0, 1024));
+  add_weight_cache_flags(app, o.weight_cache);
   app.parse(argc, argv);
   if (o.text.empty() == o.tokens.empty()) throw CLI::RequiredError("one of --text and --tokens");
   if (o.threads == 0) o.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -119,10 +122,11 @@ void evaluate(const Options& o) {
       o.plan.empty() ? model::uniform_formats(*parse_precision(o.weights)) : model::plan_formats(o.plan, config);
   Progress progress;
   cpu::ThreadPool pool(o.threads);
-  auto weights =
-      std::make_shared<const model::Weights>(model::WeightLoader(checkpoint, pool).load(formats, [&](std::size_t read, std::size_t total) {
-        progress.show("loading", read, total);
-      }));
+  model::WeightCache cache = o.weight_cache;
+  cache.report = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
+  model::WeightLoader loader(checkpoint, pool, std::move(cache));
+  auto weights = std::make_shared<const model::Weights>(
+      loader.load(formats, [&](std::size_t read, std::size_t total) { progress.show("loading", read, total); }));
   Runner runner(o, std::move(weights), pool);
   Score score;
   for (const auto& ids : sequences) {

@@ -158,6 +158,20 @@ TEST(Quantize, InstructionSetsMakeTheSameMatrix) {
   }
 }
 
+// Whoever changes this sum has changed what stored weights mean: raise packed_layout_version, so that they are made anew.
+TEST(Quantize, LayoutIsWhatItsVersionSays) {
+  std::vector<float> w(70 * 200);
+  std::uint32_t state = 1;
+  for (float& x : w) x = static_cast<float>(static_cast<std::int32_t>(state = state * 1664525u + 1013904223u)) * 0x1p-31f;
+  std::uint64_t sum = 0;
+  for (const WeightFormat& format : formats()) {
+    const PackedMatrix packed = quantize({w.data(), 70, 200}, format);
+    for (const std::uint8_t byte : packed.memory()) sum = sum * 0x100000001b3u + byte;
+  }
+  EXPECT_EQ(packed_layout_version, 1u);
+  EXPECT_EQ(sum, 14135606861494683593u);
+}
+
 TEST(Encode, Nf4TakesTheLowerCodeAtABorder) {
   std::vector<float> x;
   for (const float border : nf4::borders)

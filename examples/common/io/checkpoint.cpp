@@ -56,8 +56,14 @@ Checkpoint::Checkpoint(CheckpointParts parts) : parts_(std::move(parts)) {
   std::sort(parts_.tensors.begin(), parts_.tensors.end(), [](const StoredTensor& a, const StoredTensor& b) { return a.name < b.name; });
   model::check(parts_.config, parts_.path);
   check_tensors(parts_);
-  if (parts_.gguf) parts_.gguf->file().advise_streaming();
-  for (const MappedFile& file : parts_.files) file.advise_streaming();
+  for (const MappedFile* file : files()) file->advise_streaming();
+}
+
+std::vector<const MappedFile*> Checkpoint::files() const {
+  if (parts_.gguf) return {&parts_.gguf->file()};
+  std::vector<const MappedFile*> files;
+  for (const MappedFile& file : parts_.files) files.push_back(&file);
+  return files;
 }
 
 const StoredTensor* Checkpoint::find(std::string_view name) const {

@@ -47,6 +47,8 @@ class Checkpoint {
   /// As given to open_checkpoint().
   const std::string& path() const { return parts_.path; }
   const model::ModelConfig& config() const { return parts_.config; }
+  /// The files with weights, in a fixed order.
+  std::vector<const MappedFile*> files() const;
 
   /// Sorted by name.
   std::span<const StoredTensor> tensors() const { return parts_.tensors; }

@@ -34,14 +34,16 @@ const char* kind_of(mode_t mode) {
   return "a device";
 }
 
-// The size of the open regular file.
-std::size_t checked_size(int fd, const std::string& path) {
+// What the system knows of the open regular file.
+struct stat checked_status(int fd, const std::string& path) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) fail(path, "cannot be examined: ", std::strerror(errno));
   if (!S_ISREG(status.st_mode)) fail(path, "is ", kind_of(status.st_mode), ", expected a regular file");
   if (status.st_size == 0) fail(path, "is empty");
-  return static_cast<std::size_t>(status.st_size);
+  return status;
 }
+
+std::int64_t nanoseconds(const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
 
 int open_for_reading(const std::string& path) {
   if (path.find('\0') != std::string::npos) fail(path.c_str(), "the path contains a zero byte");
@@ -54,11 +56,14 @@ int open_for_reading(const std::string& path) {
 
 MappedFile::MappedFile(std::string path) : path_(std::move(path)) {
   const Descriptor file(open_for_reading(path_));
-  const std::size_t size = checked_size(file.fd, path_);
+  const struct stat status = checked_status(file.fd, path_);
+  const auto size = static_cast<std::size_t>(status.st_size);
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
   if (address == MAP_FAILED) fail(path_, "cannot be mapped (", size, " bytes): ", std::strerror(errno));
   data_ = static_cast<const std::byte*>(address);
   size_ = size;
+  modified_ = nanoseconds(status.st_mtim);
+  changed_ = nanoseconds(status.st_ctim);
 }
 
 MappedFile::~MappedFile() {
@@ -66,12 +71,18 @@ MappedFile::~MappedFile() {
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : path_(std::move(other.path_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      modified_(other.modified_),
+      changed_(other.changed_) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(modified_, other.modified_);
+  std::swap(changed_, other.changed_);
   return *this;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -19,6 +20,9 @@ class MappedFile {
   /// As given by the caller; for messages.
   const std::string& path() const { return path_; }
   std::size_t size() const { return size_; }
+  /// When contents, and contents or attributes, were last changed as the file was opened, in nanoseconds of the system's clock.
+  std::int64_t modified() const { return modified_; }
+  std::int64_t changed() const { return changed_; }
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
   /// Tells the kernel that the whole file is about to be read once, front to back: it reads further ahead, and at once if the file is
@@ -29,6 +33,7 @@ class MappedFile {
   std::string path_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  std::int64_t modified_ = 0, changed_ = 0;
 };
 
 /// The whole of a small regular file as text. Throws Error when it is larger than `limit` bytes, with both numbers.

@@ -4,9 +4,14 @@
 #include <string>
 #include <utility>
 
+#include "common/model/formats.hpp"
 #include "vernier/core/error.hpp"
 
 namespace vernier::model {
+namespace {
+constexpr std::string_view embedding_name = "model.embed_tokens.weight";
+}
+
 std::size_t Weights::bytes_per_token() const {
   std::size_t bytes = head.weight->bytes();
   for (const LayerWeights& layer : layers)
@@ -20,21 +25,37 @@ void WeightLoader::advance(std::size_t values) {
   if (progress_) progress_(done_, total_);
 }
 
+std::vector<WantedMatrix> WeightLoader::wanted(const FormatOf& format_of) const {
+  std::vector<WantedMatrix> all;
+  for (std::string& name : matrix_names(checkpoint_->config())) {
+    const io::StoredTensor* stored = checkpoint_->find(name);
+    if (stored == nullptr) stored = &checkpoint_->shape(embedding_name);  // a tied head
+    const WeightFormat format = format_of(name);
+    all.push_back({std::move(name), stored, format});
+  }
+  return all;
+}
+
+std::shared_ptr<const PackedMatrix> WeightLoader::held(std::string_view name, WeightFormat format) const {
+  for (const Held& held : held_)
+    if (held.name == name && held.format == format)
+      if (auto shared = held.matrix.lock()) return shared;
+  return nullptr;
+}
+
 std::shared_ptr<const PackedMatrix> WeightLoader::matrix(std::string_view name, std::string_view stored, const FormatOf& format_of) {
   const WeightFormat format = format_of(name);
   const io::StoredTensor& tensor = checkpoint_->shape(stored);
-  const std::size_t values = static_cast<std::size_t>(tensor.rows) * static_cast<std::size_t>(tensor.cols);
-  for (const Held& held : held_)
-    if (held.name == stored && held.format == format)
-      if (auto shared = held.matrix.lock()) {
-        advance(values);
-        return shared;
-      }
-  auto made = std::make_shared<PackedMatrix>(tensor.rows, tensor.cols, format, &arena_);
-  quantizer_.fill(stored, *made);
-  held_.push_back({std::string(stored), format, made});
-  advance(values);
-  return made;
+  std::shared_ptr<const PackedMatrix> found = held(stored, format);
+  if (!found) {
+    auto made = std::make_shared<PackedMatrix>(tensor.rows, tensor.cols, format, &arena_);
+    if (!cached_->read(*made)) quantizer_.fill(stored, *made);
+    found = std::move(made);
+    held_.push_back({std::string(stored), format, found});
+  }
+  cached_->keep(found);
+  advance(static_cast<std::size_t>(tensor.rows) * static_cast<std::size_t>(tensor.cols));
+  return found;
 }
 
 Linear WeightLoader::linear(const std::string& prefix, const FormatOf& format_of, bool bias) {
@@ -69,8 +90,9 @@ Weights WeightLoader::load(const FormatOf& format_of, const Progress& progress) 
     const io::StoredTensor& tensor = checkpoint_->shape(name);
     return static_cast<std::size_t>(tensor.rows) * static_cast<std::size_t>(tensor.cols);
   };
-  const std::string_view embedding = "model.embed_tokens.weight", head = config.tied_embeddings ? embedding : "lm_head.weight";
+  const std::string_view embedding = embedding_name, head = config.tied_embeddings ? embedding : "lm_head.weight";
   arena_ = Arena();
+  cached_.emplace(cache_, *checkpoint_, wanted(format_of), *pool_);
   progress_ = progress;
   done_ = 0;
   total_ = config.tied_embeddings ? values(embedding) : 0;  // read twice, unless both get the same format
@@ -83,6 +105,8 @@ Weights WeightLoader::load(const FormatOf& format_of, const Progress& progress) 
   for (int i = 0; i < config.layers; ++i) weights.layers.push_back(layer(i, format_of));
   weights.final_norm = checkpoint_->read("model.norm.weight");
   weights.head = {matrix("lm_head.weight", head, format_of), {}};
+  cached_->finish();
+  cached_.reset();
   return weights;
 }
 

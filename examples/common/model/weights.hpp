@@ -5,12 +5,16 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/io/checkpoint.hpp"
 #include "common/model/config.hpp"
 #include "common/model/quantize_tensor.hpp"
+#include "common/model/weight_cache.hpp"
 #include "vernier/core/arena.hpp"
 #include "vernier/cpu/parallel.hpp"
 #include "vernier/layout/packed_matrix.hpp"
@@ -59,7 +63,8 @@ class WeightLoader {
   using Progress = std::function<void(std::size_t done, std::size_t total)>;
 
   /// Neither checkpoint nor pool is owned.
-  WeightLoader(const io::Checkpoint& checkpoint, cpu::ThreadPool& pool) : checkpoint_(&checkpoint), quantizer_(checkpoint, pool) {}
+  WeightLoader(const io::Checkpoint& checkpoint, cpu::ThreadPool& pool, WeightCache cache = {})
+      : checkpoint_(&checkpoint), pool_(&pool), cache_(std::move(cache)), quantizer_(checkpoint, pool) {}
 
   /// Reads and quantises every tensor, in parallel. The tier's matrices share huge pages, which go back with the last matrix in them: one
   /// that another tier shares keeps up to 32 MiB around it. Throws Error as the checkpoint and the quantiser do, naming the tensor.
@@ -72,15 +77,20 @@ class WeightLoader {
     std::weak_ptr<const PackedMatrix> matrix;
   };
 
+  std::vector<WantedMatrix> wanted(const FormatOf& format_of) const;
+  std::shared_ptr<const PackedMatrix> held(std::string_view name, WeightFormat format) const;
   std::shared_ptr<const PackedMatrix> matrix(std::string_view name, std::string_view stored, const FormatOf& format_of);
   Linear linear(const std::string& prefix, const FormatOf& format_of, bool bias);
   LayerWeights layer(int index, const FormatOf& format_of);
   void advance(std::size_t values);
 
   const io::Checkpoint* checkpoint_;
+  cpu::ThreadPool* pool_;
+  WeightCache cache_;
   TensorQuantizer quantizer_;
   std::vector<Held> held_;
-  Arena arena_;  // of the tier that is being loaded
+  Arena arena_;                          // of the tier that is being loaded
+  std::optional<CachedWeights> cached_;  // likewise
   Progress progress_;
   std::size_t done_ = 0, total_ = 0;  // values
 };

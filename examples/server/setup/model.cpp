@@ -143,7 +143,9 @@ LoadedModel load_model(const Options& options, const std::function<void(const st
   if (!out.served->chat_template)
     report("the model has no chat template; /v1/chat/completions will be refused (give one with --chat-template-file)");
   const CachePlan plan = plan_cache(options, checkpoint.config(), report);
-  model::WeightLoader loader(checkpoint, *out.pool);
+  model::WeightCache cache = options.weight_cache;
+  cache.report = report;
+  model::WeightLoader loader(checkpoint, *out.pool, std::move(cache));
   std::vector<std::shared_ptr<const model::Weights>> held;  // so that later tiers find what they can share
   std::vector<std::unique_ptr<TierModel>> tiers;
   for (std::size_t i = 0; i < options.tiers.size(); ++i) {

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "common/cpu_range.hpp"
+#include "common/weight_cache_flags.hpp"
 #include "vernier/core/error.hpp"
 
 namespace vernier::serve {
@@ -57,6 +58,7 @@ void add_options(CLI::App& app, Options& o, Extra& extra) {
   app.add_option("--kv-cache-memory", o.kv_memory_mib, "MiB for keys and values of all tiers together")
       ->capture_default_str()
       ->check(positive);
+  add_weight_cache_flags(app, o.weight_cache);
   app.add_option("--chat-template-file,--chat-template", o.chat_template_file, "file with the chat template (default: the model's)");
   app.add_option("--tiers", o.tiers, "precisions to hold, lowest first")
       ->delimiter(',')

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "common/model/weight_cache.hpp"
+
 namespace vernier::serve {
 
 struct Options {
@@ -16,7 +18,8 @@ struct Options {
   std::vector<int> processors;  // that threads are kept on, one each; empty: the system places them
   int context = 0;              // 0: the model's, or what the cache holds if that is less
   std::string kv = "auto";      // auto, or the format for every tier
-  int kv_memory_mib = 1024;     // for keys and values of all tiers together
+  model::WeightCache weight_cache{.where = "auto"};
+  int kv_memory_mib = 1024;  // for keys and values of all tiers together
   std::string chat_template_file;
   std::vector<std::string> tiers{"nf4", "i8", "f16"};
   std::string tier = "auto";  // of requests that do not force one

@@ -17,6 +17,9 @@
 
 namespace vernier {
 
+/// Raised whenever the same weights come to lie in other bytes: another order, other scales, another rounding. Stored matrices carry it.
+inline constexpr std::uint32_t packed_layout_version = 1;
+
 /// What a kernel sees of a packed matrix. Does not own.
 struct PackedView {
   WeightFormat format{};

@@ -1,0 +1,184 @@
+#include "common/model/weight_cache.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "common/model/checksum.hpp"
+#include "vernier/core/error.hpp"
+#include "vernier/core/macros.hpp"
+
+namespace vernier::model {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* suffix = ".weights";
+
+bool scaled(const WeightFormat& format) { return format.scaling != Scaling::none; }
+
+/// The folder for `where`, empty for off.
+std::string folder_of(const std::string& where) {
+  if (where == "off") return {};
+  if (where != "auto") return where;
+  if (const char* cache = std::getenv("VERNIER_CACHE"); cache != nullptr && *cache != '\0') return concat(cache, "/weights");
+  if (const char* caches = std::getenv("XDG_CACHE_HOME"); caches != nullptr && *caches != '\0') return concat(caches, "/vernier/weights");
+  const char* home = std::getenv("HOME");
+  return home != nullptr && *home != '\0' ? concat(home, "/.cache/vernier/weights") : std::string();
+}
+
+/// Names that all file systems take.
+std::string file_name(const std::string& model, std::uint64_t number) {
+  std::string name = fs::path(model).stem().string().substr(0, 80);
+  for (char& c : name)
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '-') c = '_';
+  std::array<char, 17> hex{};
+  std::snprintf(hex.data(), hex.size(), "%016llx", static_cast<unsigned long long>(number));
+  return concat(name, "-", hex.data(), suffix);
+}
+
+void add(Key& key, const WeightFormat& format) {
+  key.add(static_cast<std::uint64_t>(format.precision));
+  key.add(static_cast<std::uint64_t>(format.scaling));
+  key.add(static_cast<std::uint64_t>(format.group));
+}
+
+/// Of the file's name: the model's place and the formats.
+std::uint64_t place_key(const io::Checkpoint& checkpoint, std::span<const WantedMatrix> wanted) {
+  Key key;
+  for (const io::MappedFile* file : checkpoint.files()) {
+    std::error_code ignored;
+    key.add(std::string_view(fs::weakly_canonical(file->path(), ignored).string()));
+  }
+  for (const WantedMatrix& matrix : wanted) {
+    key.add(std::string_view(matrix.name));
+    add(key, matrix.format);
+  }
+  return key.value();
+}
+
+/// Of the file's contents: the name's key, and what the model's files are now.
+std::uint64_t content_key(std::uint64_t place, const io::Checkpoint& checkpoint, std::span<const WantedMatrix> wanted) {
+  Key key;
+  key.add(place);
+  key.add(std::uint64_t{VERNIER_VERSION_MAJOR} << 32 | VERNIER_VERSION_MINOR);
+  for (const io::MappedFile* file : checkpoint.files()) {
+    key.add(file->size());
+    key.add(static_cast<std::uint64_t>(file->modified()));
+    key.add(static_cast<std::uint64_t>(file->changed()));
+  }
+  for (const WantedMatrix& matrix : wanted) {
+    const io::StoredTensor& stored = *matrix.stored;
+    key.add(std::string_view(stored.name));
+    for (const int number : {static_cast<int>(stored.type), stored.rows, stored.cols, stored.paired_head})
+      key.add(static_cast<std::uint64_t>(number));
+  }
+  return key.value();
+}
+
+std::size_t code_bytes(std::span<const WantedMatrix> wanted) {
+  std::size_t bytes = 0;
+  for (const WantedMatrix& matrix : wanted)
+    if (scaled(matrix.format)) bytes += CpuPanel{matrix.format.precision, matrix.stored->rows, matrix.stored->cols}.total_bytes();
+  return bytes;
+}
+
+/// Removes what other runs left half-written, and then the files that were not used for longest, until `bytes` more fit into `limit`.
+void make_room(const fs::path& folder, const fs::path& own, std::uintmax_t bytes, std::uintmax_t limit) {
+  using namespace std::chrono_literals;
+  std::error_code error;
+  std::vector<fs::directory_entry> files;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    if (!entry.is_regular_file(error)) continue;
+    const fs::path& path = entry.path();
+    const bool draft = path.extension() == ".tmp" && path.filename().string().find(suffix) != std::string::npos;
+    if (draft && fs::file_time_type::clock::now() - entry.last_write_time(error) > 1h) fs::remove(path, error);
+    if (path.extension() == suffix && path != own) files.push_back(entry);
+  }
+  std::sort(files.begin(), files.end(), [&](const auto& a, const auto& b) { return a.last_write_time(error) > b.last_write_time(error); });
+  for (const fs::directory_entry& entry : files) {  // youngest first
+    const std::uintmax_t size = entry.file_size(error);
+    if (error || bytes + size > limit)
+      fs::remove(entry.path(), error);
+    else
+      bytes += size;
+  }
+}
+
+std::string mebibytes(std::uintmax_t bytes) { return concat((bytes + (1u << 19)) >> 20, " MiB"); }
+
+std::string seconds_text(double seconds) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.2f s", seconds);
+  return text.data();
+}
+
+}  // namespace
+
+CachedWeights::CachedWeights(const WeightCache& cache, const io::Checkpoint& checkpoint, std::span<const WantedMatrix> wanted,
+                             cpu::ThreadPool& pool)
+    : cache_(&cache), pool_(&pool) {
+  const std::string folder = folder_of(cache.where);
+  const std::size_t bytes = code_bytes(wanted);
+  if (folder.empty() || bytes == 0 || (cache.where == "auto" && bytes < WeightCache::auto_least_bytes)) return;
+  const std::uint64_t place = place_key(checkpoint, wanted);
+  key_ = content_key(place, checkpoint, wanted);
+  path_ = concat(folder, "/", file_name(checkpoint.path(), place));
+  std::string why;
+  file_ = WeightFile::open(path_, key_, why);
+  if (!why.empty()) report(concat("weights: ", path_, " ", why, "; it is not used"));
+}
+
+void CachedWeights::report(const std::string& line) const {
+  if (cache_->report) cache_->report(line);
+}
+
+bool CachedWeights::read(PackedMatrix& next) {
+  if (!file_ || !scaled(next.format())) return false;
+  if (file_->read(kept_.size(), next.memory(), *pool_)) return true;
+  report(concat("weights: ", path_, " is damaged: matrix ", kept_.size(), " is not what was written; the rest is not used"));
+  file_.reset();
+  return false;
+}
+
+void CachedWeights::keep(std::shared_ptr<const PackedMatrix> next) {
+  if (!path_.empty() && scaled(next->format())) kept_.push_back(std::move(next));
+}
+
+void CachedWeights::finish() {
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  if (path_.empty()) return report(concat("weights: loaded in ", seconds_text(seconds)));
+  if (!file_) return write(seconds);
+  file_->touch();
+  report(concat("weights: loaded in ", seconds_text(seconds), " from ", path_));
+}
+
+void CachedWeights::write(double seconds) {
+  const std::string made = concat("weights: quantised in ", seconds_text(seconds));
+  std::vector<std::span<const std::uint8_t>> matrices;
+  std::uintmax_t bytes = 0;
+  for (const auto& matrix : kept_) {
+    matrices.push_back(matrix->memory());
+    bytes += matrix->memory().size();
+  }
+  try {
+    const fs::path folder = fs::path(path_).parent_path();
+    fs::create_directories(folder);
+    const std::uintmax_t limit = static_cast<std::uintmax_t>(cache_->limit_gib) << 30, free = fs::space(folder).available;
+    if (bytes > limit || bytes > free / 2)
+      return report(concat(made, "; not kept: ", mebibytes(bytes),
+                           bytes > limit ? " are more than --weight-cache-limit " : " are more than half of the ",
+                           bytes > limit ? mebibytes(limit) : mebibytes(free), bytes > limit ? "" : concat(" free in ", folder.string())));
+    make_room(folder, path_, bytes, limit);
+    write_weight_file(path_, key_, matrices, *pool_);
+    report(concat(made, "; ", mebibytes(bytes), " kept in ", path_, " for the next start (--weight-cache off keeps nothing)"));
+  } catch (const std::exception& error) {  // Error, or the file system's
+    report(concat(made, "; not kept: ", std::string_view(error.what()), " (--weight-cache names another folder, or off)"));
+  }
+}
+
+}  // namespace vernier::model

@@ -1,0 +1,75 @@
+// Quantised weights that outlive the program: which file holds them, when it is read, and when it is written.
+// The file itself is described in weight_file.hpp.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/io/checkpoint.hpp"
+#include "common/model/weight_file.hpp"
+#include "vernier/cpu/parallel.hpp"
+#include "vernier/layout/packed_matrix.hpp"
+
+namespace vernier::model {
+
+/// Where quantised weights are kept, and what the user hears about it.
+struct WeightCache {
+  /// Tiers with fewer bytes of scaled weights than this are quantised in about the time that reading them takes.
+  static constexpr std::size_t auto_least_bytes = std::size_t{256} << 20;
+
+  /// off, auto or a folder. auto: "weights" in $VERNIER_CACHE, else in ~/.cache/vernier (or $XDG_CACHE_HOME/vernier), for tiers of
+  /// auto_least_bytes and more.
+  std::string where = "off";
+  /// All files together; before one is written, those go that were not used for longest. A file takes at most half of the free space.
+  int limit_gib = 16;
+  std::function<void(const std::string& line)> report = {};
+};
+
+/// A matrix that a tier needs: its name, where it comes from and what it becomes.
+struct WantedMatrix {
+  std::string name;
+  const io::StoredTensor* stored = nullptr;
+  WeightFormat format;
+};
+
+/// One load of a tier beside the cache. The matrices are asked for in the same order every time, which is their order in the file. Only
+/// scaled formats are kept: 16-bit weights are copied from the checkpoint as fast as from anywhere.
+///
+/// A file belongs to the model's path and to the tier's formats, and is replaced when it holds something else than its key says: the key
+/// adds size, modification and change time of the model's files (change times cannot be set back, so a file that was exchanged under an old
+/// date is noticed), their table of tensors and the versions of the layout and of this program. Nothing of the model is read for that.
+///
+/// What goes wrong with the cache is reported in a line and costs time, never the load.
+class CachedWeights {
+ public:
+  /// `wanted`: all matrices of the tier, in any fixed order. `cache` and `pool` are not owned.
+  CachedWeights(const WeightCache& cache, const io::Checkpoint& checkpoint, std::span<const WantedMatrix> wanted, cpu::ThreadPool& pool);
+
+  /// Fills the next matrix; false if it has to be quantised.
+  bool read(PackedMatrix& next);
+  /// The next matrix as it was read, made or found in another tier.
+  void keep(std::shared_ptr<const PackedMatrix> next);
+  /// After the last matrix: says how long the load took, and writes the file if there was none.
+  void finish();
+
+ private:
+  void report(const std::string& line) const;
+  void write(double seconds);
+
+  const WeightCache* cache_;
+  cpu::ThreadPool* pool_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::string path_;  // empty: this load is not cached
+  std::uint64_t key_ = 0;
+  std::optional<WeightFile> file_;
+  std::vector<std::shared_ptr<const PackedMatrix>> kept_;
+};
+
+}  // namespace vernier::model

@@ -1,0 +1,205 @@
+// Matrices are read and written in pieces, by whichever thread is free, each of which is summed while it is in the cache.
+#include "common/model/weight_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "common/model/checksum.hpp"
+#include "vernier/core/error.hpp"
+#include "vernier/core/math.hpp"
+#include "vernier/layout/packed_matrix.hpp"
+
+namespace vernier::model {
+namespace {
+
+constexpr char magic[8] = {'v', 'e', 'r', 'n', 'i', 'e', 'r', 'W'};
+constexpr std::uint32_t file_version = 1;
+constexpr std::size_t piece_bytes = std::size_t{1} << 17, page = 4096;
+constexpr std::uint64_t most_matrices = 1 << 20;
+
+struct Header {
+  char magic[8];
+  std::uint32_t version, layout;
+  std::uint64_t key, count, bytes, checksum;
+};
+static_assert(sizeof(Header) == 48, "vernier: the header is what weight_file.hpp says");
+
+/// All of [offset, offset + count), or false.
+bool read_all(int fd, std::uint8_t* to, std::size_t count, std::uint64_t offset) {
+  while (count != 0) {
+    const ssize_t got = ::pread(fd, to, count, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    to += got, offset += static_cast<std::uint64_t>(got), count -= static_cast<std::size_t>(got);
+  }
+  return true;
+}
+
+/// 0, or the errno of what went wrong.
+int write_all(int fd, const std::uint8_t* from, std::size_t count, std::uint64_t offset) {
+  while (count != 0) {
+    const ssize_t put = ::pwrite(fd, from, count, static_cast<off_t>(offset));
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) return put < 0 ? errno : ENOSPC;
+    from += put, offset += static_cast<std::uint64_t>(put), count -= static_cast<std::size_t>(put);
+  }
+  return 0;
+}
+
+/// f(offset, bytes) for each piece of `total`, on all threads. The checksum of the whole is the sum over its pieces, in whatever order.
+template <class F>
+void for_pieces(cpu::ThreadPool& pool, std::size_t total, F&& f) {
+  pool.for_each(static_cast<std::int64_t>(ceil_div(total, piece_bytes)), [&](std::int64_t piece) {
+    const std::size_t offset = static_cast<std::size_t>(piece) * piece_bytes;
+    f(offset, std::min(piece_bytes, total - offset));
+  });
+}
+
+template <class T>
+std::uint8_t* bytes_of(T* values) {
+  return reinterpret_cast<std::uint8_t*>(values);
+}
+
+std::uint64_t head_checksum(Header head, const void* records, std::size_t bytes) {
+  head.checksum = 0;
+  return checksum(static_cast<const std::uint8_t*>(records), bytes, checksum(bytes_of(&head), sizeof head));
+}
+
+/// A file that is removed again unless it is moved to its place.
+class Draft {
+ public:
+  explicit Draft(const std::string& path) {
+    static std::atomic<unsigned> drafts{0};
+    name_ = concat(path, ".", ::getpid(), "-", drafts.fetch_add(1), ".tmp");
+    fd_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd_ < 0) refuse(errno);
+  }
+  ~Draft() {
+    if (fd_ >= 0) ::close(fd_);
+    if (!name_.empty()) ::unlink(name_.c_str());
+  }
+  Draft(const Draft&) = delete;
+  Draft& operator=(const Draft&) = delete;
+
+  int fd() const { return fd_; }
+  [[noreturn]] void refuse(int error) const { fail(name_, "cannot be written: ", std::strerror(error)); }
+
+  void move_to(const std::string& path) {
+    if (::close(std::exchange(fd_, -1)) != 0 || ::rename(name_.c_str(), path.c_str()) != 0) refuse(errno);
+    name_.clear();
+  }
+
+ private:
+  std::string name_;
+  int fd_ = -1;
+};
+
+}  // namespace
+
+WeightFile::~WeightFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+WeightFile::WeightFile(WeightFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)), records_(std::move(other.records_)) {}
+
+WeightFile& WeightFile::operator=(WeightFile&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  std::swap(records_, other.records_);
+  return *this;
+}
+
+std::optional<WeightFile> WeightFile::open(const std::string& path, std::uint64_t key, std::string& why) {
+  why.clear();
+  WeightFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (file.fd_ < 0) {
+    if (errno != ENOENT && errno != ENOTDIR) why = concat("cannot be opened: ", std::strerror(errno));
+    return std::nullopt;
+  }
+  why = file.load_records(key);
+  if (!why.empty()) return std::nullopt;
+  return file;
+}
+
+/// What is wrong with the file, or nothing.
+std::string WeightFile::load_records(std::uint64_t key) {
+  struct stat status {};
+  Header head{};
+  if (::fstat(fd_, &status) != 0 || !S_ISREG(status.st_mode)) return "is no regular file";
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  if (!read_all(fd_, bytes_of(&head), sizeof head, 0)) return concat("ends after ", size, " bytes");
+  if (std::memcmp(head.magic, magic, sizeof magic) != 0) return "is no file of weights";
+  if (head.version != file_version) return concat("has version ", head.version, ", this program reads ", file_version);
+  if (head.layout != packed_layout_version)
+    return concat("holds weights of layout ", head.layout, ", this program's is ", packed_layout_version);
+  if (head.bytes != size) return concat("has ", size, " bytes, ", head.bytes, " were written");
+  if (head.count > most_matrices || head.count * sizeof(Record) > size) return concat("claims ", head.count, " matrices");
+  records_.resize(head.count);
+  const std::size_t record_bytes = records_.size() * sizeof(Record);
+  if (!read_all(fd_, bytes_of(records_.data()), record_bytes, sizeof head)) return "cannot be read";
+  if (head.checksum != head_checksum(head, records_.data(), record_bytes)) return "is damaged: its table differs from its checksum";
+  if (head.key != key) return "holds other weights: the model has changed";
+  return {};
+}
+
+bool WeightFile::read(std::size_t index, std::span<std::uint8_t> memory, cpu::ThreadPool& pool) const {
+  if (index >= records_.size() || records_[index].bytes != memory.size()) return false;
+  const Record& record = records_[index];
+  std::atomic<std::uint64_t> sum{0};
+  std::atomic<bool> failed{false};
+  for_pieces(pool, memory.size(), [&](std::size_t offset, std::size_t bytes) {
+    if (failed.load(std::memory_order_relaxed) || !read_all(fd_, memory.data() + offset, bytes, record.offset + offset))
+      failed = true;
+    else
+      sum += checksum(memory.data() + offset, bytes, offset);
+  });
+  if (!failed && sum == record.checksum) return true;
+  std::memset(memory.data(), 0, memory.size());  // as a matrix begins, whose gaps nobody else writes
+  return false;
+}
+
+void WeightFile::touch() const { static_cast<void>(::futimens(fd_, nullptr)); }
+
+void write_weight_file(const std::string& path, std::uint64_t key, std::span<const std::span<const std::uint8_t>> matrices,
+                       cpu::ThreadPool& pool) {
+  std::vector<WeightFile::Record> records(matrices.size());
+  const std::size_t record_bytes = records.size() * sizeof(WeightFile::Record);
+  std::uint64_t end = sizeof(Header) + record_bytes;
+  for (std::size_t i = 0; i < matrices.size(); ++i) {
+    records[i] = {.offset = round_up(end, std::uint64_t{page}), .bytes = matrices[i].size()};
+    end = records[i].offset + records[i].bytes;
+  }
+  Draft draft(path);
+  // Takes the space at once: a full disk is known before anything is written. Not every file system can; the writes then say so.
+  if (::fallocate(draft.fd(), 0, 0, static_cast<off_t>(end)) != 0 && errno != EOPNOTSUPP && errno != ENOSYS) draft.refuse(errno);
+  std::atomic<int> error{0};
+  for (std::size_t i = 0; i < matrices.size() && error == 0; ++i) {
+    std::atomic<std::uint64_t> sum{0};
+    for_pieces(pool, matrices[i].size(), [&](std::size_t offset, std::size_t bytes) {
+      sum += checksum(matrices[i].data() + offset, bytes, offset);
+      if (const int failed = write_all(draft.fd(), matrices[i].data() + offset, bytes, records[i].offset + offset)) error = failed;
+    });
+    records[i].checksum = sum;
+  }
+  Header head{.magic = {},
+              .version = file_version,
+              .layout = packed_layout_version,
+              .key = key,
+              .count = records.size(),
+              .bytes = end,
+              .checksum = 0};
+  std::memcpy(head.magic, magic, sizeof magic);
+  head.checksum = head_checksum(head, records.data(), record_bytes);
+  if (error == 0) error = write_all(draft.fd(), bytes_of(&head), sizeof head, 0);
+  if (error == 0) error = write_all(draft.fd(), bytes_of(records.data()), record_bytes, sizeof head);
+  if (error != 0) draft.refuse(error);
+  draft.move_to(path);
+}
+
+}  // namespace vernier::model

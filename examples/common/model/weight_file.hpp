@@ -1,0 +1,61 @@
+// A file of packed matrices as they lie in memory, so that a start reads them instead of quantising. Little-endian:
+//
+//   byte 0   char[8]  "vernierW"
+//        8   u32      version of this layout: 1
+//       12   u32      packed_layout_version: of what is inside the matrices
+//       16   u64      key: whoever opens the file must know it; says which weights of which model these are
+//       24   u64      number of matrices
+//       32   u64      bytes of the whole file
+//       40   u64      checksum of bytes 0 to 40 and of the records
+//       48   records  u64 offset (a multiple of 4096), u64 bytes, u64 checksum; one a matrix
+//
+// then the matrices, with zeros between them. Every byte that is used is under a checksum: one that was changed, cut off or never reached
+// the disk is noticed, so nothing is flushed while writing. It is no protection against somebody who means to change weights.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "vernier/cpu/parallel.hpp"
+
+namespace vernier::model {
+
+/// An open file of matrices. Stays readable when the file is replaced or removed meanwhile.
+class WeightFile {
+ public:
+  /// Nothing when there is no file at `path`, or one that cannot be trusted; then `why` says what is wrong with it.
+  static std::optional<WeightFile> open(const std::string& path, std::uint64_t key, std::string& why);
+
+  ~WeightFile();
+  WeightFile(WeightFile&& other) noexcept;
+  WeightFile& operator=(WeightFile&& other) noexcept;
+
+  /// Reads matrix `index` with all threads. False, with zeros, unless it is there with just these bytes and its checksum.
+  bool read(std::size_t index, std::span<std::uint8_t> memory, cpu::ThreadPool& pool) const;
+
+  /// Marks the file as used now; the cache removes those first that were not used for longest.
+  void touch() const;
+
+ private:
+  struct Record {
+    std::uint64_t offset = 0, bytes = 0, checksum = 0;
+  };
+  explicit WeightFile(int fd) : fd_(fd) {}
+  std::string load_records(std::uint64_t key);
+
+  int fd_ = -1;
+  std::vector<Record> records_;
+
+  friend void write_weight_file(const std::string&, std::uint64_t, std::span<const std::span<const std::uint8_t>>, cpu::ThreadPool&);
+};
+
+/// Writes the matrices beside `path` and moves them there in one step, so that readers and other writers never see a part. Throws Error,
+/// and leaves nothing behind, when the disk is full or the folder refuses.
+void write_weight_file(const std::string& path, std::uint64_t key, std::span<const std::span<const std::uint8_t>> matrices,
+                       cpu::ThreadPool& pool);
+
+}  // namespace vernier::model

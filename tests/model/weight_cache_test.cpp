@@ -1,0 +1,234 @@
+// Weights that were quantised once and read back: equal to the bit, and never from a file that cannot be trusted.
+#include "common/model/weight_cache.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/io/checkpoint.hpp"
+#include "common/model/formats.hpp"
+#include "common/model/weights.hpp"
+#include "vernier/core/error.hpp"
+
+namespace vernier::model {
+namespace {
+
+namespace fs = std::filesystem;
+
+class WeightCacheTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    root_ = fs::path(testing::TempDir()) / concat("vernier-", test->name(), "-", ::getpid());
+    fs::remove_all(root_);
+    fs::create_directories(root_);
+    fs::copy(fs::path(VERNIER_TEST_DATA) / "models/llama3-tied", root_ / "model", fs::copy_options::recursive);
+  }
+  void TearDown() override {
+    if (fs::exists(root_ / "cache")) fs::permissions(root_ / "cache", fs::perms::owner_all);
+    fs::remove_all(root_);
+  }
+
+  Weights load(Precision precision = Precision::nf4, std::string where = {}) {
+    lines_.clear();
+    const io::Checkpoint checkpoint = io::open_checkpoint((root_ / "model").string());
+    WeightCache cache{.where = where.empty() ? (root_ / "cache").string() : where};
+    cache.report = [this](const std::string& line) { lines_ += line + "\n"; };
+    return WeightLoader(checkpoint, pool_, cache).load(uniform_formats(precision));
+  }
+
+  std::vector<fs::path> files() const {
+    std::vector<fs::path> all;
+    if (fs::exists(root_ / "cache"))
+      for (const auto& entry : fs::directory_iterator(root_ / "cache")) all.push_back(entry.path());
+    return all;
+  }
+
+  void expect_said(const std::string& words) const { EXPECT_NE(lines_.find(words), std::string::npos) << lines_; }
+
+  fs::path root_;
+  std::string lines_;
+  cpu::ThreadPool pool_{3};
+};
+
+std::vector<const PackedMatrix*> matrices(const Weights& weights) {
+  std::vector<const PackedMatrix*> all{weights.embedding.get()};
+  for (const LayerWeights& layer : weights.layers)
+    for (const Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down})
+      all.push_back(linear->weight.get());
+  all.push_back(weights.head.weight.get());
+  return all;
+}
+
+void expect_same(const Weights& a, const Weights& b) {
+  const auto left = matrices(a), right = matrices(b);
+  ASSERT_EQ(left.size(), right.size());
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    ASSERT_EQ(left[i]->format(), right[i]->format()) << i;
+    ASSERT_EQ(left[i]->memory().size(), right[i]->memory().size()) << i;
+    EXPECT_EQ(std::memcmp(left[i]->memory().data(), right[i]->memory().data(), left[i]->memory().size()), 0) << i;
+  }
+}
+
+TEST_F(WeightCacheTest, ASecondStartReadsTheSameBytes) {
+  for (const Precision precision : {Precision::nf4, Precision::i8, Precision::e4m3}) {
+    const Weights plain = load(precision, "off");
+    const Weights made = load(precision);
+    expect_said("kept in");
+    const Weights read = load(precision);
+    expect_said("from");
+    EXPECT_EQ(lines_.find("quantised"), std::string::npos) << lines_;
+    expect_same(plain, made);
+    expect_same(plain, read);
+  }
+  EXPECT_EQ(files().size(), 3u);
+}
+
+TEST_F(WeightCacheTest, TiersThatShareMatricesReadTheirOwn) {
+  const auto both = [&] {
+    const io::Checkpoint checkpoint = io::open_checkpoint((root_ / "model").string());
+    WeightLoader loader(checkpoint, pool_, {.where = (root_ / "cache").string()});
+    const FormatOf eight_bits = [](std::string_view name) {
+      return default_format(name == "model.layers.0.mlp.up_proj.weight" ? Precision::nf4 : Precision::i8);
+    };
+    std::vector<Weights> tiers;
+    tiers.push_back(loader.load(uniform_formats(Precision::nf4)));
+    tiers.push_back(loader.load(eight_bits));  // its file also holds what it found in the first tier
+    return tiers;
+  };
+  const auto made = both(), read = both();
+  expect_same(made[0], read[0]);
+  expect_same(made[1], read[1]);
+}
+
+TEST_F(WeightCacheTest, SixteenBitsAreNotKept) {
+  load(Precision::f16);
+  EXPECT_TRUE(files().empty());
+}
+
+TEST_F(WeightCacheTest, AChangedModelReplacesItsFile) {
+  const Weights before = load();
+  const fs::path model = root_ / "model/model.safetensors";
+  const auto date = fs::last_write_time(model);
+  std::fstream file(model, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-2, std::ios::end);
+  file.write("\x12\x34", 2);
+  file.close();
+  fs::last_write_time(model, date);  // an exchange that hides
+  const Weights after = load();
+  expect_said("holds other weights: the model has changed");
+  expect_same(after, load(Precision::nf4, "off"));
+  EXPECT_EQ(files().size(), 1u);
+  load();
+  EXPECT_EQ(lines_.find("quantised"), std::string::npos) << lines_;
+}
+
+TEST_F(WeightCacheTest, DamagedFilesAreIgnoredAndReplaced) {
+  const Weights plain = load(Precision::nf4, "off");
+  load();
+  const fs::path path = files().front();
+  std::string good;
+  {
+    std::ifstream in(path, std::ios::binary);
+    good.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  const auto with = [&](std::size_t at, char byte) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ byte);
+    return bad;
+  };
+  const struct {
+    std::string contents;
+    const char* words;
+  } cases[] = {
+      {"", "ends after 0 bytes"},
+      {std::string(5000, 'x'), "is no file of weights"},
+      {good.substr(0, 47), "ends after 47 bytes"},
+      {good.substr(0, good.size() - 1), "were written"},
+      {good + "x", "were written"},
+      {with(8, 3), "has version 2, this program reads 1"},
+      {with(12, 3), "holds weights of layout"},
+      {with(16, 1), "its table differs from its checksum"},
+      {with(24, 1), "its table differs from its checksum"},
+      {with(31, 1), "matrices"},
+      {with(60, 1), "its table differs from its checksum"},
+      {with(4096, 1), "is damaged: matrix 0"},
+      {with(good.size() - 1, 64), "is damaged: matrix"},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.words);
+    {
+      std::ofstream out(path, std::ios::binary | std::ios::trunc);
+      out << c.contents;
+    }
+    expect_same(load(), plain);
+    expect_said(c.words);
+    expect_said("kept in");
+    expect_same(load(), plain);
+    EXPECT_EQ(lines_.find("quantised"), std::string::npos) << lines_;
+  }
+}
+
+TEST_F(WeightCacheTest, AFolderThatRefusesCostsALineOnly) {
+  const Weights plain = load(Precision::nf4, "off");
+  std::ofstream(root_ / "file") << "x";
+  expect_same(load(Precision::nf4, (root_ / "file/cache").string()), plain);
+  expect_said("not kept: ");
+  if (::geteuid() == 0) return;  // root may write anywhere
+  fs::create_directory(root_ / "cache");
+  fs::permissions(root_ / "cache", fs::perms::owner_read | fs::perms::owner_exec);
+  expect_same(load(), plain);
+  expect_said("cannot be written: Permission denied");
+}
+
+TEST_F(WeightCacheTest, WritersAtOnceLeaveOneWholeFile) {
+  const Weights plain = load(Precision::nf4, "off");
+  std::vector<std::thread> writers;
+  for (int i = 0; i < 4; ++i)
+    writers.emplace_back([&] {
+      const io::Checkpoint checkpoint = io::open_checkpoint((root_ / "model").string());
+      cpu::ThreadPool pool(2);
+      expect_same(WeightLoader(checkpoint, pool, {.where = (root_ / "cache").string()}).load(uniform_formats(Precision::nf4)), plain);
+    });
+  for (std::thread& writer : writers) writer.join();
+  ASSERT_EQ(files().size(), 1u);
+  expect_same(load(), plain);
+  EXPECT_EQ(lines_.find("quantised"), std::string::npos) << lines_;
+}
+
+TEST_F(WeightCacheTest, TheOldestGoFirst) {
+  fs::create_directory(root_ / "cache");
+  const auto make = [&](const char* name, std::uintmax_t bytes, int hours) {
+    const fs::path path = root_ / "cache" / name;
+    std::ofstream(path) << "x";
+    fs::resize_file(path, bytes);  // a hole: no space is taken
+    fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(hours));
+    return path;
+  };
+  const auto old = make("old.weights", std::uintmax_t{12} << 30, 3), young = make("young.weights", std::uintmax_t{12} << 30, 2);
+  const auto other = make("notes.txt", 10, 9), draft = make("a.weights.1-0.tmp", 10, 2), fresh = make("b.weights.1-0.tmp", 10, 0);
+  load();
+  EXPECT_FALSE(fs::exists(old));
+  EXPECT_TRUE(fs::exists(young));
+  EXPECT_TRUE(fs::exists(other));
+  EXPECT_FALSE(fs::exists(draft));
+  EXPECT_TRUE(fs::exists(fresh));
+}
+
+TEST_F(WeightCacheTest, AutoLeavesSmallModelsAlone) {
+  ::setenv("VERNIER_CACHE", (root_ / "cache").c_str(), 1);
+  load(Precision::nf4, "auto");
+  ::unsetenv("VERNIER_CACHE");
+  expect_said("weights: loaded in");
+  EXPECT_TRUE(files().empty());
+}
+
+}  // namespace
+}  // namespace vernier::model
