@@ -7,6 +7,7 @@
 
 #include "cuda/machine_device.cuh"
 #include "cuda/probes_bulk.cuh"
+#include "cuda/probes_gemm.cuh"
 #include "cuda/probes_matrix.cuh"
 #include "cuda/probes_memory.cuh"
 
@@ -85,6 +86,7 @@ int run(bool json) {
   probe_matrix(machine, outcomes);
   probe_memory(machine, outcomes);
   probe_bulk(machine, outcomes);
+  probe_gemms(machine, outcomes);
   json ? print_json(s, outcomes) : print_table(s, outcomes);
   int wrong = 0;
   for (const Outcome& o : outcomes) wrong += o.wrong;

@@ -5,6 +5,7 @@
 
 #include "cuda/machine_emulated.hpp"
 #include "cuda/probes_bulk.cuh"
+#include "cuda/probes_gemm.cuh"
 #include "cuda/probes_matrix.cuh"
 #include "cuda/probes_memory.cuh"
 
@@ -41,6 +42,14 @@ TEST_P(Probes, Bulk) {
   std::vector<Outcome> outcomes;
   probe_bulk(machine, outcomes);
   EXPECT_EQ(outcomes.size(), 7u);
+  expect_right(outcomes);
+}
+
+TEST_P(Probes, Gemm) {
+  EmulatedMachine machine(GetParam());
+  std::vector<Outcome> outcomes;
+  probe_gemms(machine, outcomes);
+  EXPECT_EQ(outcomes.size(), 2u);
   expect_right(outcomes);
 }
 
