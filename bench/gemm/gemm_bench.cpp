@@ -38,12 +38,18 @@ Settings parse(int argc, char** argv) {
   return s;
 }
 
+cpu::Multiply parse_multiply(const std::string& text) {
+  for (const cpu::Multiply multiply : cpu::all_multiplies)
+    if (name(multiply) == text) return multiply;
+  fail("bench.gemm", "unknown multiply ", text, "; expected f32, bf16, i16 or i8");
+}
+
 void run(cpu::ThreadPool& pool, const bench::LimitsProbe& probe, const Settings& s, const std::string& spec) {
   const std::size_t slash = spec.find('/');
   const auto p = parse_precision(spec.substr(0, slash));
   expect(p.has_value(), "bench.gemm", "unknown precision in ", spec);
   cpu::GemmOptions options{.isa = s.isa};
-  if (slash != std::string::npos) options.multiply = spec.substr(slash + 1) == "i8" ? cpu::Multiply::i8 : cpu::Multiply::bf16;
+  if (slash != std::string::npos) options.multiply = parse_multiply(spec.substr(slash + 1));
 
   std::vector<PackedMatrix> chain;
   std::size_t bytes = 0;
@@ -67,7 +73,8 @@ void run(cpu::ThreadPool& pool, const bench::LimitsProbe& probe, const Settings&
       if (rep != 0) t = std::min(t, (bench::now() - start) / static_cast<double>(used));
     }
     const double gbs = static_cast<double>(chain[0].bytes()) / t * 1e-9, flops = 2.0 * m * s.n * s.k / t;
-    const double peak = options.multiply == cpu::Multiply::i8                       ? limit.int8
+    const double peak = options.multiply == cpu::Multiply::i16                      ? limit.int8 / 2
+                        : options.multiply == cpu::Multiply::i8                     ? limit.int8
                         : options.multiply == cpu::Multiply::bf16 && limit.bf16 > 0 ? limit.bf16
                                                                                     : limit.fma;
     std::printf("%-10s m %4d  %9.1f us  %6.1f GB/s = %3.0f%% of %4.1f   %7.1f GFLOP/s = %3.0f%% of %4.0f\n", spec.c_str(), m, t * 1e6, gbs,

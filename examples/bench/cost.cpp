@@ -14,6 +14,7 @@ void add_matrix(Cost& cost, const PackedMatrix& w, model::Activations activation
   switch (model::multiply_for(w.format(), activations)) {
     case cpu::Multiply::f32: cost.f32 += operations; break;
     case cpu::Multiply::bf16: cost.bf16 += operations; break;
+    case cpu::Multiply::i16: cost.int16 += operations; break;
     case cpu::Multiply::i8: cost.int8 += operations; break;
   }
 }

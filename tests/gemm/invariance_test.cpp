@@ -11,6 +11,7 @@ void expect_invariant(WeightFormat format, cpu::Multiply multiply) {
   cpu::ThreadPool one(1), two(2), five(5);
   cpu::GemmWorkspace workspace;
   for (const cpu::Isa isa : isas()) {
+    if (!cpu::supports(isa, multiply)) continue;
     const cpu::GemmOptions options{.multiply = multiply, .isa = isa};
     std::vector<float> alone;  // each token by itself, one thread
     for (int t = 0; t < c.m; ++t) {
@@ -35,6 +36,11 @@ TEST(Invariance, Int8Multiplies) {
   expect_invariant({Precision::i8, Scaling::row, 0}, cpu::Multiply::i8);
   expect_invariant({Precision::i8, Scaling::group, 64}, cpu::Multiply::i8);
   expect_invariant({Precision::nf4, Scaling::group, 64}, cpu::Multiply::i8);
+}
+
+TEST(Invariance, Int16Multiplies) {
+  expect_invariant({Precision::f16, Scaling::none, 0}, cpu::Multiply::i16);
+  expect_invariant({Precision::bf16, Scaling::none, 0}, cpu::Multiply::i16);
 }
 
 TEST(Invariance, Bf16Multiplies) {

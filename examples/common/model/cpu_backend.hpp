@@ -22,12 +22,15 @@
 
 namespace vernier::model {
 
-/// How a linear layer with weights in this format is multiplied; bf16 where the machine has an instruction for it. i8 weights with a scale
-/// per group are the head of an i8 model: its activations stay float, because rounding them costs as much as a fifth of all layers do.
+/// How a linear layer with weights in this format is multiplied; int16 and bf16 where the machine has an instruction for it. i8 weights
+/// with a scale per group are the head of an i8 model: its activations stay float, because rounding them costs as much as a fifth of all
+/// layers do.
 inline cpu::Multiply multiply_for(const WeightFormat& w, Activations activations, cpu::Isa isa = cpu::selected_isa()) {
   const Precision p = w.precision;
   if (activations == Activations::f32 || (p == Precision::i8 && w.scaling == Scaling::group)) return cpu::Multiply::f32;
   if (cpu::supports(cpu::Multiply::i8, p)) return cpu::Multiply::i8;
+  if (activations == Activations::i16 && cpu::supports(cpu::Multiply::i16, p) && cpu::supports(isa, cpu::Multiply::i16))
+    return cpu::Multiply::i16;
   const bool wanted = p != Precision::bf16 || activations == Activations::bf16;
   const bool able = isa == cpu::Isa::avx512 && cpu::features().avx512_bf16 && cpu::supports(cpu::Multiply::bf16, p);
   return wanted && able ? cpu::Multiply::bf16 : cpu::Multiply::f32;

@@ -32,15 +32,16 @@ std::string_view name(Activations activations) {
   switch (activations) {
     case Activations::f32: return "f32";
     case Activations::i8: return "i8";
+    case Activations::i16: return "i16";
     case Activations::bf16: return "bf16";
   }
   return "?";
 }
 
 Activations parse_activations(std::string_view text) {
-  for (Activations activations : {Activations::f32, Activations::i8, Activations::bf16})
+  for (Activations activations : {Activations::f32, Activations::i8, Activations::i16, Activations::bf16})
     if (text == name(activations)) return activations;
-  expect(text == "auto", "vernier::model", "activations are ", text, ", expected auto, f32, i8 or bf16");
+  expect(text == "auto", "vernier::model", "activations are ", text, ", expected auto, f32, i8, i16 or bf16");
   return Activations::i8;
 }
 

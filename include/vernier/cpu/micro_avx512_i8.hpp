@@ -41,6 +41,11 @@ struct Dots {
     ((of[T][0] = of[T][1] = _mm512_set1_epi32(offsets[T])), ...);
   }
 
+  template <int... T>
+  [[gnu::always_inline]] void zero(Indices<T...>) {
+    ((of[T][0] = of[T][1] = _mm512_setzero_si512()), ...);
+  }
+
   /// += the four products of each row for every token; x holds four codes of each.
   template <int... T>
   [[gnu::always_inline]] void add(const Lanes& w, const std::int8_t* x, Indices<T...>) {
@@ -62,10 +67,9 @@ struct Dots {
     sums.set(t, 1, _mm512_fmadd_ps(high, scale, sums.get(t, 1)));
   }
 
-  /// sums += dots * x_scale * w_scale, for a group that is a scale group of the weights too.
+  /// sums += dots * x_scale * w_scale, for a group that is a scale group of the weights too: those of the lower and the upper 16 rows.
   template <class Sums, int... T>
-  [[gnu::always_inline]] void add_to(Sums& sums, const float* x_scales, const float* w_scales, Indices<T...>) const {
-    const __m512 low = _mm512_loadu_ps(w_scales), high = _mm512_loadu_ps(w_scales + 16);
+  [[gnu::always_inline]] void add_to(Sums& sums, const float* x_scales, __m512 low, __m512 high, Indices<T...>) const {
     (add_twice_scaled(sums, T, of[T], _mm512_set1_ps(x_scales[T]), low, high), ...);
   }
   template <class Sums>
@@ -147,7 +151,8 @@ template <Precision P, int Width, class Sums>
     sums.zero(indices<Width>);
     const float* scales = tile.scales;
     for (int k = 0; k < tile.k; k += group, stream.x_scales += Width, scales += 32)
-      stream.group(std::min(tile.k - k, group)).add_to(sums, stream.x_scales, scales, indices<Width>);
+      stream.group(std::min(tile.k - k, group))
+          .add_to(sums, stream.x_scales, _mm512_loadu_ps(scales), _mm512_loadu_ps(scales + 16), indices<Width>);
     store_sums<Width>(tile, sums, nullptr, 0, indices<Width>);
   } else {
     for (int begin = 0, index = 0; begin < tile.k; begin += tile.scale_group, ++index) {

@@ -1,4 +1,4 @@
-// Rounding activations to int8, 32 columns at a time: the only work of an int8 GEMM that grows with the activations alone.
+// Rounding activations to int8 or int16, 32 columns at a time: the only work of an integer GEMM that grows with the activations alone.
 // All instruction sets give the same codes. Weights are quantised elsewhere, in quant/quantize.hpp.
 #pragma once
 
@@ -24,12 +24,15 @@ inline constexpr int activation_span = 32;
 /// Quantises one span: x holds 32 floats. Writes the codes, four at a time, `width` quads apart; returns their sum.
 /// Codes are x / scale rounded to nearest even; callers pass the inverse, and 0 for a span whose codes shall be zero.
 using EncodeSpan = std::int32_t (*)(const float* x, float inverse, int width, std::int8_t* out);
+/// The same in int16, for multiplies in pairs: codes two at a time, `width` pairs apart; no sum.
+using EncodePairs = void (*)(const float* x, float inverse, int width, std::int16_t* out);
 /// The bits of the largest magnitude of 32 floats; infinity and NaN compare above every number.
 using LargestOfSpan = std::int32_t (*)(const float* x);
 
 struct SpanQuantizer {
   LargestOfSpan largest = nullptr;
   EncodeSpan encode = nullptr;
+  EncodePairs encode_pairs = nullptr;  // null where no multiply wants them
 };
 
 namespace detail {
@@ -87,6 +90,18 @@ inline std::int32_t encode_span(const float* x, float inverse, int width, std::i
   return _mm512_reduce_add_epi32(_mm512_add_epi32(low, high));
 }
 
+inline void encode_pairs(const float* x, float inverse, int width, std::int16_t* out) {
+  const __m512 factor = _mm512_set1_ps(inverse);
+  const __mmask16 keep = inverse == 0.0f ? 0 : 0xffff;
+  std::int16_t codes[activation_span];
+  for (int i = 0; i < activation_span; i += 16) {
+    const __m512i v = _mm512_maskz_cvtps_epi32(keep, _mm512_mul_ps(_mm512_loadu_ps(x + i), factor));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes + i), _mm512_cvtepi32_epi16(v));
+  }
+  for (int pair = 0; pair < activation_span / 2; ++pair)
+    std::memcpy(out + static_cast<std::ptrdiff_t>(pair) * width * 2, codes + 2 * pair, 4);
+}
+
 }  // namespace vernier::cpu::avx512
 VERNIER_TARGET_END
 
@@ -139,11 +154,11 @@ namespace vernier::cpu {
 /// The quantiser for an instruction set.
 inline SpanQuantizer span_quantizer(Isa isa) {
 #if defined(__x86_64__)
-  if (isa == Isa::avx512) return {avx512::largest_of_span, avx512::encode_span};
-  if (isa == Isa::avx2) return {avx2::largest_of_span, avx2::encode_span};
+  if (isa == Isa::avx512) return {avx512::largest_of_span, avx512::encode_span, avx512::encode_pairs};
+  if (isa == Isa::avx2) return {avx2::largest_of_span, avx2::encode_span, nullptr};
 #endif
   static_cast<void>(isa);
-  return {scalar::largest_of_span, scalar::encode_span};
+  return {scalar::largest_of_span, scalar::encode_span, nullptr};
 }
 
 }  // namespace vernier::cpu

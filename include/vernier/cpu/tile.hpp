@@ -15,11 +15,17 @@ namespace vernier::cpu {
 /// multiples of it. nf4 rounds far more than its activations do, so that they may share a scale as wide as its own.
 constexpr int activation_group(Precision p) { return p == Precision::nf4 ? 64 : 32; }
 
+/// Columns of K that share a scale in an int16 multiply, of weights and of activations, and the largest code of an activation. Weights
+/// reach 4094 (f16: 2047 * 2), and 64 products of the two stay below 2^31.
+inline constexpr int int16_group = 64, int16_largest = 8191;
+static_assert(std::int64_t{int16_group} * int16_largest * 4094 < std::int64_t{1} << 31, "vernier::cpu: int16 sums overflow int32");
+
 inline constexpr int max_tile_width = 16;
 
 /// A tile of `width` tokens by the 32 rows of one panel. Vector kernels have the width as a template parameter too.
 ///
-/// Activations are interleaved by token: those of f32 as [k][width] floats, bf16 as [k / 2][width][2], int8 as [k / 4][width][4] codes.
+/// Activations are interleaved by token: those of f32 as [k][width] floats, bf16 and int16 as [k / 2][width][2],
+/// int8 as [k / 4][width][4] codes.
 /// Sums run in ascending k as one chain of multiply-adds per (token, row) and scale group; group sums are then added in ascending order.
 struct Tile {
   int width = 1;                            // tokens, at most max_tile_width
@@ -28,7 +34,7 @@ struct Tile {
   int scale_group = 0;                      // columns per scale, a multiple of the pack; k when a row has one scale
   int k = 0;                                // columns, padded to a multiple of the pack
   const void* x = nullptr;                  // activations
-  const float* x_scales = nullptr;          // int8: [k / activation group][width]
+  const float* x_scales = nullptr;          // int8, int16: [k / activation group][width]
   const std::int32_t* x_offsets = nullptr;  // int8: [k / activation group][width], -128 times the sum of the group's codes
   float unit = 1;                           // what a decoded weight of 1 stands for; multiplies the scales
   float* y = nullptr;                       // out: (width, 32)

@@ -99,6 +99,19 @@ struct Int8Target {
   std::int32_t* offsets = nullptr;  // its first offset
 };
 
+/// What a code of 1 stands for in a group whose largest magnitude has these bits, and its inverse. NaN for a group that holds NaN or
+/// infinity, and so the token's result; where the scale would be subnormal (absmax below 1.5e-36 for int8) the inverse is 0, and codes are
+/// zero.
+struct GroupScale {
+  float scale, inverse;
+};
+inline GroupScale group_scale(std::int32_t largest, int largest_code) {
+  constexpr std::int32_t infinity = 0x7f800000;
+  if (largest >= infinity) return {std::numeric_limits<float>::quiet_NaN(), 0.0f};
+  const float scale = bits_float(static_cast<std::uint32_t>(largest)) / static_cast<float>(largest_code);
+  return {scale, scale >= std::numeric_limits<float>::min() ? 1.0f / scale : 0.0f};
+}
+
 /// The bits of the largest magnitude in columns [begin, end) of a token of k columns.
 template <Activation T>
 std::int32_t largest_bits(const SpanQuantizer& quantizer, const T* x, int k, int begin, int end) {
@@ -109,26 +122,43 @@ std::int32_t largest_bits(const SpanQuantizer& quantizer, const T* x, int k, int
   return largest;
 }
 
-/// The same in int8, quads side by side: scale = absmax / 127 of each group of columns or of the token. A group that holds NaN or
-/// infinity gets the scale NaN, and so does the token's result; one whose scale would be subnormal (absmax below 1.5e-36) becomes zeros.
+/// The same in int8, quads side by side: scale = absmax / 127 of each group of columns or of the token.
 template <Activation T>
 void pack_int8(const T* x, int k, int padded_k, const Int8Target& to) {
-  constexpr std::int32_t infinity = 0x7f800000;
   float buffer[activation_span];
   const bool per_token = to.scaling == ActivationScaling::token;
   const std::int32_t of_token = per_token ? largest_bits(to.quantizer, x, k, 0, k) : 0;
   for (int begin = 0; begin < padded_k; begin += to.group) {
     const std::int32_t largest = per_token ? of_token : largest_bits(to.quantizer, x, k, begin, begin + to.group);
-    const bool finite = largest < infinity;
-    const float scale = bits_float(static_cast<std::uint32_t>(largest)) / 127.0f;
-    const float inverse = finite && scale >= std::numeric_limits<float>::min() ? 1.0f / scale : 0.0f;
+    const GroupScale scale = group_scale(largest, 127);
     std::int32_t sum = 0;
     for (int i = begin; i < begin + to.group; i += activation_span)
-      sum += to.quantizer.encode(load_span(x + std::min(i, k), k - i, buffer), inverse, to.width,
+      sum += to.quantizer.encode(load_span(x + std::min(i, k), k - i, buffer), scale.inverse, to.width,
                                  to.codes + static_cast<std::ptrdiff_t>(i) * to.width);
     const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(begin / to.group) * to.width;
-    to.scales[at] = finite ? scale : std::numeric_limits<float>::quiet_NaN();
+    to.scales[at] = scale.scale;
     to.offsets[at] = -128 * sum;
+  }
+}
+
+/// Where the int16 form of a token goes, and how it is made. See Int8Target.
+struct Int16Target {
+  SpanQuantizer quantizer;
+  int width = 1;
+  std::int16_t* codes = nullptr;  // the token's first pair
+  float* scales = nullptr;
+};
+
+/// The same in int16, pairs side by side: scale = absmax / int16_largest of each group of columns.
+template <Activation T>
+void pack_int16(const T* x, int k, int padded_k, const Int16Target& to) {
+  float buffer[activation_span];
+  for (int begin = 0; begin < padded_k; begin += int16_group) {
+    const GroupScale scale = group_scale(largest_bits(to.quantizer, x, k, begin, begin + int16_group), int16_largest);
+    for (int i = begin; i < begin + int16_group; i += activation_span)
+      to.quantizer.encode_pairs(load_span(x + std::min(i, k), k - i, buffer), scale.inverse, to.width,
+                                to.codes + static_cast<std::ptrdiff_t>(i) * to.width);
+    to.scales[static_cast<std::ptrdiff_t>(begin / int16_group) * to.width] = scale.scale;
   }
 }
 

@@ -12,15 +12,18 @@ namespace vernier::cpu {
 /// How weights and activations are multiplied.
 ///   f32   every weight decoded exactly, float multiply-adds. Any weight format.
 ///   bf16  activations rounded to bf16, products summed in float. bf16 and fp8 weights, whose values bf16 holds exactly.
-///   i8    activations rounded to int8, exact int32 sums per activation group. i8 and nf4 weights; nf4 values are rounded to 1/127.
-enum class Multiply : unsigned char { f32, bf16, i8 };
+///   i16   weights rounded to 13 bits and activations to 14, beside the largest of their 64 columns, exact int32 sums. f16 and bf16
+///   weights. i8    activations rounded to int8, exact int32 sums per activation group. i8 and nf4 weights; nf4 values are rounded to
+///   1/127.
+enum class Multiply : unsigned char { f32, bf16, i16, i8 };
 
-inline constexpr std::array all_multiplies{Multiply::f32, Multiply::bf16, Multiply::i8};
+inline constexpr std::array all_multiplies{Multiply::f32, Multiply::bf16, Multiply::i16, Multiply::i8};
 
 constexpr std::string_view name(Multiply multiply) {
   switch (multiply) {
     case Multiply::f32: return "f32";
     case Multiply::bf16: return "bf16";
+    case Multiply::i16: return "i16";
     case Multiply::i8: return "i8";
   }
   return "?";
@@ -30,11 +33,15 @@ constexpr std::string_view name(Multiply multiply) {
 constexpr bool supports(Multiply multiply, Precision p) {
   switch (multiply) {
     case Multiply::f32: return true;
-    case Multiply::bf16: return p == Precision::bf16 || p == Precision::e4m3 || p == Precision::e5m2;
+    case Multiply::bf16: return p == Precision::bf16 || is_fp8(p);
+    case Multiply::i16: return p == Precision::f16 || p == Precision::bf16;
     case Multiply::i8: return p == Precision::i8 || p == Precision::nf4;
   }
   return false;
 }
+
+/// Whether an instruction set multiplies so at all. Pairs of 16-bit products are no faster than floats in AVX2.
+constexpr bool supports(Isa isa, Multiply multiply) { return multiply != Multiply::i16 || isa == Isa::avx512; }
 
 /// What a problem must share with a kernel's config.
 struct GemmKey {
@@ -71,11 +78,12 @@ template <GemmConfig C>
 constexpr bool check() {
   static_assert(C.tile_m >= 1 && C.tile_m <= 16, "vernier::cpu::gemm: tile_m must be 1 to 16 tokens");
   static_assert(supports(C.multiply, C.weight),
-                "vernier::cpu::gemm: bf16 multiplies take bf16 or fp8 weights, i8 multiplies i8 or nf4; use Multiply::f32");
+                "vernier::cpu::gemm: bf16 multiplies take bf16 or fp8 weights, i16 f16 or bf16, i8 i8 or nf4; use Multiply::f32");
+  static_assert(supports(C.isa, C.multiply), "vernier::cpu::gemm: i16 multiplies are for avx512; use Multiply::f32");
   static_assert(!C.decode_first || C.isa != Isa::scalar,
                 "vernier::cpu::gemm: decode_first is for avx2 and avx512; scalar kernels decode once per tile");
   static_assert(
-      !C.decode_first || C.multiply == Multiply::f32 || (C.weight != Precision::i8 && C.isa == Isa::avx2),
+      !C.decode_first || C.multiply == Multiply::f32 || C.multiply == Multiply::i16 || (C.weight != Precision::i8 && C.isa == Isa::avx2),
       "vernier::cpu::gemm: decode_first with an i8 or bf16 multiply exists for nf4 and bf16 on avx2; the others need no decoding");
   if constexpr (C.isa != Isa::scalar)
     static_assert(fits_registers<C.accumulators() + 2, C.registers()>::holds, "vernier::cpu::gemm: too many accumulators");

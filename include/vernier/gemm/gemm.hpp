@@ -35,13 +35,17 @@ GemmJob<T> prepare(ThreadPool& pool, MatrixView<const T> x, Precision p, GemmWor
   expect(options.isa <= features().isa, where, "this machine has no ", name(options.isa), "; the most it runs is ", name(features().isa));
   expect(supports(options.multiply, p), where, "no ", name(options.multiply), " multiply for ", name(p),
          " weights; use Multiply::f32, which takes every format");
+  expect(supports(options.isa, options.multiply), where, "no ", name(options.multiply), " multiply on ", name(options.isa),
+         "; use Multiply::f32, which every instruction set has");
   const bool lacks_bf16 = options.multiply == Multiply::bf16 && options.isa == Isa::avx512 && !features().avx512_bf16;
   const Isa isa = lacks_bf16 ? Isa::avx2 : options.isa;
   const KernelSet* kernels = GemmRouter<Table>::route({isa, p, options.multiply}, x.rows);
   expect(kernels != nullptr, where, "the routing table has no rule for ", name(isa), ", ", name(p), ", ", name(options.multiply));
-  const int group = options.multiply == Multiply::i8 ? activation_group(p) : activation_span;
+  const int group = options.multiply == Multiply::i8    ? activation_group(p)
+                    : options.multiply == Multiply::i16 ? int16_group
+                                                        : activation_span;
   const TokenTiles tiles{x.rows, kernels->config.tile_m, round_up(x.cols, group), group};
-  workspace.reserve(tiles, pool.size(), options.multiply == Multiply::i8, kernels->decode != nullptr);
+  workspace.reserve(tiles, pool.size(), kernels->decode != nullptr);
   return {x, tiles, x.cols % CpuPanel::pack(p) != 0, kernels, &workspace, options.activation_scaling};
 }
 

@@ -40,7 +40,8 @@ struct GemmJob {
   /// Bytes of an activation as the kernels read it: only the AVX-512 family multiplies bf16 as such, the others as float.
   std::size_t element_bytes() const {
     if (multiply() == Multiply::i8) return 1;
-    return multiply() == Multiply::bf16 && kernels->config.isa == Isa::avx512 ? 2 : 4;
+    const bool pairs = multiply() == Multiply::i16 || (multiply() == Multiply::bf16 && kernels->config.isa == Isa::avx512);
+    return pairs ? 2 : 4;
   }
 
   /// A single float token without padding is read where it lies.
@@ -64,6 +65,10 @@ struct GemmJob {
         pack_f32(from, k, tiles.padded_k, width, multiply() == Multiply::bf16, reinterpret_cast<float*>(to) + column);
       else if (multiply() == Multiply::bf16)
         pack_bf16(from, k, tiles.padded_k, width, reinterpret_cast<bf16*>(to) + 2 * column);
+      else if (multiply() == Multiply::i16)
+        pack_int16(from, k, tiles.padded_k,
+                   {span_quantizer(kernels->config.isa), width, reinterpret_cast<std::int16_t*>(to) + 2 * column,
+                    workspace->scales.data() + groups});
       else
         pack_int8(from, k, tiles.padded_k,
                   {span_quantizer(kernels->config.isa), scaling, tiles.group, width, reinterpret_cast<std::int8_t*>(to) + 4 * column,
@@ -103,10 +108,8 @@ struct GemmJob {
       const std::size_t at = place(share, i);
       tile.x = in_place() ? static_cast<const void*>(x.data)
                           : workspace->activations.data() + at * static_cast<std::size_t>(tiles.padded_k) * element_bytes();
-      if (multiply() == Multiply::i8) {
-        tile.x_scales = workspace->scales.data() + at * static_cast<std::size_t>(tiles.groups());
-        tile.x_offsets = workspace->offsets.data() + at * static_cast<std::size_t>(tiles.groups());
-      }
+      tile.x_scales = workspace->scales.data() + at * static_cast<std::size_t>(tiles.groups());
+      tile.x_offsets = workspace->offsets.data() + at * static_cast<std::size_t>(tiles.groups());
       tile.width = tiles.width(i);
       kernels->tile(tile.width)(tile);
       store(product, static_cast<int>(index) * CpuPanel::rows, i, sums);

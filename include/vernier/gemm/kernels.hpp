@@ -8,6 +8,7 @@
 #include "vernier/cpu/micro_avx2.hpp"
 #include "vernier/cpu/micro_avx512.hpp"
 #include "vernier/cpu/micro_avx512_bf16.hpp"
+#include "vernier/cpu/micro_avx512_i16.hpp"
 #include "vernier/cpu/micro_avx512_i8.hpp"
 #include "vernier/cpu/micro_scalar.hpp"
 #include "vernier/cpu/tile.hpp"
@@ -54,6 +55,8 @@ constexpr TileKernel tile_kernel() {
   } else if constexpr (C.isa == Isa::avx512) {
     if constexpr (C.multiply == Multiply::i8)
       return avx512::int8_tile<p, Width>;
+    else if constexpr (C.multiply == Multiply::i16)
+      return avx512::int16_tile<C.weight, Width, C.decode_first>;
     else if constexpr (C.multiply == Multiply::bf16)
       return avx512::bf16_tile<p, Width>;
     else
@@ -70,6 +73,8 @@ constexpr DecodePanel panel_decoder() {
 #if defined(__x86_64__)
   if constexpr (C.decode_first && C.isa == Isa::avx2)
     return C.multiply == Multiply::i8 ? avx2::decode_integer_panel : avx2::decode_panel<C.weight>;
+  else if constexpr (C.decode_first && C.multiply == Multiply::i16)
+    return avx512::decode_int16_panel<C.weight>;
   else if constexpr (C.decode_first && C.isa == Isa::avx512)
     return avx512::decode_panel<C.weight>;
 #endif
@@ -84,7 +89,7 @@ constexpr float unit() {
   else if constexpr (C.isa == Isa::avx2)
     return avx2::float_unit(C.weight);
   else if constexpr (C.isa == Isa::avx512)
-    return C.multiply == Multiply::bf16 ? 1.0f : avx512::float_unit(C.weight);
+    return C.multiply == Multiply::bf16 || C.multiply == Multiply::i16 ? 1.0f : avx512::float_unit(C.weight);
 #endif
   else
     return 1.0f;

@@ -13,16 +13,16 @@ namespace vernier::cpu {
 /// Scratch for gemm(). Grows to the largest problem seen and never shrinks. One call at a time; share it between layers, not threads.
 struct GemmWorkspace {
   Buffer<std::uint8_t> activations;  // converted or quantised, interleaved by token
-  Buffer<float> scales;              // of int8 activations
+  Buffer<float> scales;              // of int8 and int16 activations
   Buffer<std::int32_t> offsets;      // of int8 activations
   Buffer<float> panels;              // one decoded panel per worker
 
   /// Room for `tiles` of activations (a single token once per worker) and for a panel of padded_k columns for each worker.
-  void reserve(const TokenTiles& tiles, int workers, bool int8, bool decodes) {
+  void reserve(const TokenTiles& tiles, int workers, bool decodes) {
     const std::size_t tokens = static_cast<std::size_t>(tiles.m == 1 ? workers : tiles.padded_m());
     activations.reserve_discard(tokens * static_cast<std::size_t>(tiles.padded_k) * sizeof(float));
-    if (int8) scales.reserve_discard(tokens * static_cast<std::size_t>(tiles.groups()));
-    if (int8) offsets.reserve_discard(tokens * static_cast<std::size_t>(tiles.groups()));
+    scales.reserve_discard(tokens * static_cast<std::size_t>(tiles.groups()));
+    offsets.reserve_discard(tokens * static_cast<std::size_t>(tiles.groups()));
     if (decodes) panels.reserve_discard(static_cast<std::size_t>(workers) * static_cast<std::size_t>(tiles.padded_k) * CpuPanel::rows);
   }
 };

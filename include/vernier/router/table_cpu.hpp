@@ -17,7 +17,8 @@ using GemmRule = Rule<GemmConfig>;
 struct DefaultGemmTable {
   static constexpr std::array rules = {
       // AVX-512: decoding hides behind the multiply-adds, except for fp8: e4m3 92 -> 103 GFLOP/s at m = 48, and no gain at 24.
-      GemmRule{{.isa = Isa::avx512, .weight = Precision::f16, .tile_m = 12}},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::f16, .tile_m = 12}, 96},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::f16, .tile_m = 12, .decode_first = true}},
       GemmRule{{.isa = Isa::avx512, .weight = Precision::bf16, .tile_m = 12}},
       GemmRule{{.isa = Isa::avx512, .weight = Precision::i8, .tile_m = 12}},
       GemmRule{{.isa = Isa::avx512, .weight = Precision::nf4, .tile_m = 12}},
@@ -32,6 +33,12 @@ struct DefaultGemmTable {
       GemmRule{{.isa = Isa::avx512, .weight = Precision::i8, .multiply = Multiply::i8, .tile_m = 7}},
       GemmRule{{.isa = Isa::avx512, .weight = Precision::nf4, .multiply = Multiply::i8, .tile_m = 8}, 16},
       GemmRule{{.isa = Isa::avx512, .weight = Precision::nf4, .multiply = Multiply::i8, .tile_m = 7}},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::f16, .multiply = Multiply::i16, .tile_m = 8}, 8},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::f16, .multiply = Multiply::i16, .tile_m = 8, .decode_first = true}, 16},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::f16, .multiply = Multiply::i16, .tile_m = 7, .decode_first = true}},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::bf16, .multiply = Multiply::i16, .tile_m = 8}, 8},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::bf16, .multiply = Multiply::i16, .tile_m = 8, .decode_first = true}, 16},
+      GemmRule{{.isa = Isa::avx512, .weight = Precision::bf16, .multiply = Multiply::i16, .tile_m = 7, .decode_first = true}},
       GemmRule{{.isa = Isa::avx512, .weight = Precision::bf16, .multiply = Multiply::bf16, .tile_m = 12}},
       GemmRule{{.isa = Isa::avx512, .weight = Precision::e4m3, .multiply = Multiply::bf16, .tile_m = 12}},
       GemmRule{{.isa = Isa::avx512, .weight = Precision::e5m2, .multiply = Multiply::bf16, .tile_m = 12}},
@@ -77,12 +84,12 @@ struct DefaultGemmTable {
 
 /// Every key that gemm() may ask for.
 inline constexpr auto all_gemm_keys = [] {
-  std::array<GemmKey, 33> keys{};
+  std::array<GemmKey, 35> keys{};
   std::size_t count = 0;
   for (Isa isa : all_isas)
     for (Precision p : all_precisions)
       for (Multiply multiply : all_multiplies)
-        if (p != Precision::f32 && supports(multiply, p)) keys[count++] = {isa, p, multiply};
+        if (p != Precision::f32 && supports(multiply, p) && supports(isa, multiply)) keys[count++] = {isa, p, multiply};
   return keys;
 }();
 static_assert(has_catch_all<DefaultGemmTable>(all_gemm_keys),
