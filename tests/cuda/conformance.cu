@@ -10,6 +10,7 @@
 #include "cuda/probes_gemm.cuh"
 #include "cuda/probes_matrix.cuh"
 #include "cuda/probes_memory.cuh"
+#include "cuda/probes_wgmma.cuh"
 
 extern const char* const vernier_commit;  // written by the build
 
@@ -86,6 +87,7 @@ int run(bool json) {
   probe_matrix(machine, outcomes);
   probe_memory(machine, outcomes);
   probe_bulk(machine, outcomes);
+  probe_wgmmas(machine, outcomes);
   probe_gemms(machine, outcomes);
   json ? print_json(s, outcomes) : print_table(s, outcomes);
   int wrong = 0;

@@ -156,6 +156,49 @@ TEST(Poison, CpAsyncReadsAsNanUntilTheWait) {
     });
 }
 
+TEST(Poison, SumsOfWgmmaUntilTheWait) {
+  for (const simt::Options& options : simt::schedules(1))
+    simt::run({.grid = {}, .block = 128, .shared_bytes = 128 * 32}, options, [](unsigned char* shared) {
+      for (unsigned i = threadIdx.x; i < 128 * 32; i += 128) shared[i] = 0;
+      __syncthreads();
+      const std::uint64_t a = wgmma_descriptor(shared, 256, Swizzle::b32), b = wgmma_descriptor(shared + 64 * 32, 256, Swizzle::b32);
+      float first[32] = {1}, second[32] = {2};
+      wgmma_m64n64k16_f16(first, a, b);
+      wgmma_commit();
+      wgmma_m64n64k16_f16(second, a, b);
+      wgmma_commit();
+      EXPECT_TRUE(std::isnan(first[0]));
+      wgmma_wait<1>();
+      EXPECT_EQ(first[0], 1.0f);
+      EXPECT_TRUE(std::isnan(second[0]));
+      wgmma_wait<0>();
+      EXPECT_EQ(second[0], 2.0f);
+    });
+}
+
+TEST(Fault, Wgmma) {
+  expect_fault(64, 8192, "wgmma: the warpgroup has fewer than four warps", [](unsigned char* shared) {
+    float d[32] = {};
+    wgmma_m64n64k16_f16(d, wgmma_descriptor(shared, 256, Swizzle::b32), wgmma_descriptor(shared, 256, Swizzle::b32));
+  });
+  expect_fault(128, 8192, "wgmma: the threads of the warpgroup name different operands", [](unsigned char* shared) {
+    float d[32] = {};
+    const std::uint64_t a = wgmma_descriptor(shared + threadIdx.x / 32 * 16, 256, Swizzle::b32);
+    wgmma_m64n64k16_f16(d, a, a);
+    wgmma_commit();
+    wgmma_wait<0>();
+  });
+  for (const simt::Options& options : simt::schedules(1))
+    EXPECT_THROW(simt::run({.grid = {}, .block = 128, .shared_bytes = 8192}, options,
+                           [](unsigned char* shared) {
+                             float d[32] = {};
+                             const std::uint64_t a = wgmma_descriptor(shared, 256, Swizzle::b32);
+                             wgmma_m64n64k16_f16(d, a, a);
+                             wgmma_commit();
+                           }),
+                 simt::Fault);
+}
+
 TEST(BankConflicts, OfRowsOfMatrices) {
   const auto conflicts = [](unsigned row_bytes) {
     return simt::run({.grid = {}, .block = 32, .shared_bytes = 32 * 256}, {},

@@ -35,4 +35,11 @@ constexpr Place ldmatrix(int lane, int i) { return {lane / 4, lane % 4 * 2 + i};
 /// With .trans the matrix is loaded in column-major order.
 constexpr Place ldmatrix_trans(int lane, int i) { return {lane % 4 * 2 + i, lane / 4}; }
 
+/// D of wgmma.m64nN: the element of d0 .. of a thread of the warpgroup. From the figure of the accumulator in section "Register fragments
+/// and shared memory matrix layouts".
+constexpr Place d_wgmma(int thread, int i) {
+  const int warp = thread / 32, lane = thread % 32;
+  return {warp * 16 + group_id(lane) + ((i & 2) != 0 ? 8 : 0), (i >> 2) * 8 + thread_in_group(lane) * 2 + (i & 1)};
+}
+
 }  // namespace vernier::layouts

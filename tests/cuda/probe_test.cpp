@@ -8,6 +8,7 @@
 #include "cuda/probes_gemm.cuh"
 #include "cuda/probes_matrix.cuh"
 #include "cuda/probes_memory.cuh"
+#include "cuda/probes_wgmma.cuh"
 
 namespace vernier::probes {
 namespace {
@@ -50,6 +51,14 @@ TEST_P(Probes, Gemm) {
   std::vector<Outcome> outcomes;
   probe_gemms(machine, outcomes);
   EXPECT_EQ(outcomes.size(), 2u);
+  expect_right(outcomes);
+}
+
+TEST_P(Probes, Wgmma) {
+  EmulatedMachine machine(GetParam());
+  std::vector<Outcome> outcomes;
+  probe_wgmmas(machine, outcomes);
+  EXPECT_EQ(outcomes.size(), 9u);
   expect_right(outcomes);
 }
 

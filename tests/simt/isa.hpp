@@ -1,11 +1,12 @@
 // The instruction layer as the emulator has it: the functions of vernier/cuda/ptx_*.cuh, where each is described, with the same names.
-// The last argument is the place of the call. What they do is in matrix.cpp, copy.cpp, memory.cpp, mbarrier.cpp and bulk.cpp.
+// The last argument is the place of the call. What they do is in matrix.cpp, copy.cpp, memory.cpp, mbarrier.cpp, bulk.cpp and wgmma.cpp.
 #pragma once
 
 #include <cstdint>
 
 #include "simt/builtins.hpp"
 #include "simt/isa_math.hpp"
+#include "simt/isa_wgmma.hpp"
 
 namespace vernier::cuda {
 

@@ -119,6 +119,7 @@ void Machine::start_block(Block& slot) {
   slot.shared = static_cast<std::byte*>(memory);
   std::memset(slot.shared, 0xff, launch.shared_bytes);  // NaN in every float format: nothing was written yet
   slot.barriers = {};
+  slot.wgmmas.clear();
   slot.warps.assign((threads + 31) / 32, Warp{});
   slot.live = static_cast<int>(threads);
   ++live_blocks_;
@@ -135,6 +136,10 @@ void Machine::start_lane(Block& slot, int rank) {
   lane.copies = {};
   lane.bulk_open.clear();
   lane.bulk_groups.clear();
+  lane.wgmma_open.clear();
+  lane.wgmma_groups.clear();
+  lane.wgmma_sums.clear();
+  lane.wgmmas_issued = 0;
   lane.fenced = false;
   lane.flags_read = {};
   lane.fiber.start(lane_main, &lane);
@@ -164,6 +169,7 @@ void Machine::retire(Lane& lane) {
     throw Fault(thread + " exited with a cp.async that it never waited for, issued at " + to_string(copy.where));
   }
   if (!lane.bulk_open.empty() || !lane.bulk_groups.empty()) throw Fault(thread + " exited without bulk_wait() behind its bulk stores");
+  if (!lane.wgmma_sums.empty()) throw Fault(thread + " exited without wgmma_wait() behind its wgmma");
   for (const Meeting& meeting : lane.warp->meetings)
     if (meeting.arrived != 0 && (meeting.mask & lane.bit()) != 0)
       throw Fault(thread + " exited, but " + meeting.instruction + " at " + to_string(meeting.where) + " waits for it");

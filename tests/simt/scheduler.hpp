@@ -17,6 +17,7 @@
 
 #include "simt/fiber.hpp"
 #include "simt/index.hpp"
+#include "simt/isa_wgmma.hpp"
 #include "simt/options.hpp"
 #include "simt/sanitizers.hpp"
 #include "simt/where.hpp"
@@ -58,6 +59,10 @@ struct Lane {
   CopyQueue copies;
   std::vector<std::function<void()>> bulk_open;  // bulk stores since the last commit, and committed groups
   std::deque<std::vector<std::function<void()>>> bulk_groups;
+  std::vector<Wgmma> wgmma_open;  // since the last commit, committed groups, and the sums of both
+  std::deque<std::vector<Wgmma>> wgmma_groups;
+  std::map<float*, std::vector<float>> wgmma_sums;
+  std::size_t wgmmas_issued = 0;
   bool fenced = false;  // for TSan: atomics behind a fence release, and a fence acquires what was read last
   std::array<const void*, 4> flags_read{};
   std::size_t next_flag = 0;
@@ -112,7 +117,8 @@ struct Block {
   std::vector<std::unique_ptr<Lane>> lanes;
   std::vector<Warp> warps;
   std::array<Barrier, 16> barriers;
-  std::byte* shared = nullptr;  // exactly as many bytes as the launch asked for
+  std::vector<std::vector<std::array<std::uint64_t, 2>>> wgmmas;  // the operands of what each warpgroup has issued
+  std::byte* shared = nullptr;                                    // exactly as many bytes as the launch asked for
   std::size_t shared_bytes = 0;
   int live = 0;              // threads that have not exited
   int copies_in_flight = 0;  // bulk copies

@@ -11,6 +11,7 @@
 #include "vernier/cuda/ptx_math.cuh"
 #include "vernier/cuda/ptx_matrix.cuh"
 #include "vernier/cuda/ptx_memory.cuh"
+#include "vernier/cuda/ptx_wgmma_sm90.cuh"
 #elif __has_include("simt/isa.hpp")
 #include "simt/isa.hpp"
 #else
