@@ -10,8 +10,9 @@ import machine
 import models
 import quality
 import report
+import start
 
-PARTS = ("limits", "quality", "models", "depth", "batch", "load", "kernels")
+PARTS = ("limits", "quality", "models", "depth", "batch", "load", "start", "kernels")
 LONG = ("kernels",)  # only with --full or by name
 
 
@@ -55,6 +56,7 @@ def main():
         "depth": lambda: list(models.depth(o, files)),
         "batch": lambda: list(models.batch(o, files)),
         "load": lambda: list(load.run(o, files)),
+        "start": lambda: list(start.run(o, files)),
         "quality": lambda: list(quality.run(o, files)),
     }
     for part in (part for part in o.parts if part in measure):

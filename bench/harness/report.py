@@ -95,6 +95,17 @@ def load_table(records):
                        ", ".join(f"{x:.0f}" for x in r["ttft_ms"]), ", ".join(f"{x:.1f}" for x in r["gap_ms"]), r["failed"]) for r in records])
 
 
+def start_table(records):
+    yield "## From start to first token"
+    yield ""
+    yield "The model's file is in the page cache. SmolLM2: the servers, until a client has the token; the other: whole programs."
+    yield ""
+    seconds = lambda s: f"{s['median']:.2f} ({s['min']:.2f}-{s['max']:.2f})"
+    yield from table(["model", "weights", "seconds", "llama.cpp", "seconds", "ratio"],
+                     [(r["model"], f"{r['weights']}, {r['how']}", seconds(r["seconds"]), r.get("peer", ""), seconds(r["peer_seconds"]) if "peer" in r else "",
+                       f"**{r['ratio']:.2f}**" if "ratio" in r else "") for r in records])
+
+
 def quality_table(records):
     yield "## Quality"
     yield ""
@@ -117,6 +128,8 @@ def markdown(results):
             yield from model_table(title, results[key], results.get("quality"))
     if results.get("load"):
         yield from load_table(results["load"])
+    if results.get("start"):
+        yield from start_table(results["start"])
     if results.get("quality"):
         yield from quality_table(results["quality"])
     if results.get("kernels"):

@@ -1,5 +1,5 @@
-// The inner loops of quantize.hpp: codes of 32 values that share a scale, and the absmax that the scale comes from. The plain ones define
-// the codes; all instruction sets give the same.
+// The inner loops of quantize.hpp and repack.hpp: codes of 32 values that share a scale, the absmax that the scale comes from, and 16-bit
+// codes turned around. The plain ones define the codes; all instruction sets give the same.
 #pragma once
 
 #include <algorithm>
@@ -13,10 +13,6 @@
 #include "vernier/cpu/features.hpp"
 #include "vernier/layout/weight_format.hpp"
 #include "vernier/types/type_of.hpp"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace vernier::detail {
 
@@ -36,6 +32,17 @@ template <Precision P>
   return static_cast<std::uint32_t>(most);
 }
 
+/// The loops for one instruction set.
+template <Precision P>
+struct Encoder {
+  void (*encode)(const float* x, float factor, float divisor, CodeOf<P>* out) = encode_chunk<P>;
+  std::uint32_t (*absmax)(const float* x, int count) = absmax_bits;
+};
+
+/// Those for `isa`, which the machine must have.
+template <Precision P>
+Encoder<P> encoder(cpu::Isa isa);
+
 /// Borders of nf4, four times: from border 0, 1, 3 and 7 on, as the steps of a search by halves look them up; infinity behind the last.
 inline constexpr auto nf4_search = [] {
   std::array<float, 64> table{};
@@ -50,6 +57,7 @@ inline constexpr auto nf4_search = [] {
 }  // namespace vernier::detail
 
 #if defined(__x86_64__)
+#include <immintrin.h>
 
 VERNIER_TARGET_AVX512
 namespace vernier::cpu::avx512 {
@@ -138,25 +146,52 @@ inline std::uint32_t absmax_bits(const float* x, int count) { return vernier::de
 }  // namespace vernier::cpu::avx2
 VERNIER_TARGET_END
 
-#endif
-
 namespace vernier::detail {
-
-/// The loops for one instruction set.
-template <Precision P>
-struct Encoder {
-  void (*encode)(const float* x, float factor, float divisor, CodeOf<P>* out) = encode_chunk<P>;
-  std::uint32_t (*absmax)(const float* x, int count) = absmax_bits;
-};
 
 template <Precision P>
 Encoder<P> encoder(cpu::Isa isa) {
-#if defined(__x86_64__)
   if (isa == cpu::Isa::avx512) return {cpu::avx512::encode_chunk<P>, cpu::avx512::absmax_bits};
   if (isa == cpu::Isa::avx2) return {cpu::avx2::encode_chunk<P>, cpu::avx2::absmax_bits};
-#endif
-  static_cast<void>(isa);
   return {};
 }
 
+/// Eight rows of eight 16-bit codes, `from_stride` and `to_stride` codes apart, turned around.
+inline void turn_eight(const std::uint16_t* from, int from_stride, std::uint16_t* to, int to_stride) {
+  const auto load = [&](int row) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + row * from_stride)); };
+  const auto store = [&](int row, __m128i v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(to + row * to_stride), v); };
+  __m128i pairs[8];  // codes of rows i and i + 4 side by side, low and high columns
+  for (int i = 0; i < 4; ++i) {
+    const __m128i upper = load(i), lower = load(i + 4);
+    pairs[2 * i] = _mm_unpacklo_epi16(upper, lower);
+    pairs[2 * i + 1] = _mm_unpackhi_epi16(upper, lower);
+  }
+  for (int half = 0; half < 2; ++half) {  // columns 0 to 3, then 4 to 7
+    const __m128i even_low = _mm_unpacklo_epi16(pairs[half], pairs[4 + half]), even_high = _mm_unpackhi_epi16(pairs[half], pairs[4 + half]);
+    const __m128i odd_low = _mm_unpacklo_epi16(pairs[2 + half], pairs[6 + half]),
+                  odd_high = _mm_unpackhi_epi16(pairs[2 + half], pairs[6 + half]);
+    store(4 * half, _mm_unpacklo_epi16(even_low, odd_low));
+    store(4 * half + 1, _mm_unpackhi_epi16(even_low, odd_low));
+    store(4 * half + 2, _mm_unpacklo_epi16(even_high, odd_high));
+    store(4 * half + 3, _mm_unpackhi_epi16(even_high, odd_high));
+  }
+}
+
 }  // namespace vernier::detail
+
+#else
+
+namespace vernier::detail {
+
+template <Precision P>
+Encoder<P> encoder(cpu::Isa) {
+  return {};
+}
+
+inline void turn_eight(const std::uint16_t* from, int from_stride, std::uint16_t* to, int to_stride) {
+  for (int row = 0; row < 8; ++row)
+    for (int col = 0; col < 8; ++col) to[col * to_stride + row] = from[row * from_stride + col];
+}
+
+}  // namespace vernier::detail
+
+#endif

@@ -12,11 +12,8 @@
 #include "vernier/core/error.hpp"
 #include "vernier/core/matrix_view.hpp"
 #include "vernier/layout/packed_matrix.hpp"
+#include "vernier/quant/encode.hpp"
 #include "vernier/types/type_of.hpp"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace vernier {
 
@@ -28,32 +25,6 @@ namespace detail {
 
 static_assert(std::endian::native == std::endian::little,
               "vernier: lanes are written as little-endian words; port CodeTile to this machine");
-
-/// Eight rows of eight 16-bit codes, `from_stride` and `to_stride` codes apart, turned around.
-inline void turn_eight(const std::uint16_t* from, int from_stride, std::uint16_t* to, int to_stride) {
-#if defined(__x86_64__)
-  const auto load = [&](int row) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + row * from_stride)); };
-  const auto store = [&](int row, __m128i v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(to + row * to_stride), v); };
-  __m128i pairs[8];  // codes of rows i and i + 4 side by side, low and high columns
-  for (int i = 0; i < 4; ++i) {
-    const __m128i upper = load(i), lower = load(i + 4);
-    pairs[2 * i] = _mm_unpacklo_epi16(upper, lower);
-    pairs[2 * i + 1] = _mm_unpackhi_epi16(upper, lower);
-  }
-  for (int half = 0; half < 2; ++half) {  // columns 0 to 3, then 4 to 7
-    const __m128i even_low = _mm_unpacklo_epi16(pairs[half], pairs[4 + half]), even_high = _mm_unpackhi_epi16(pairs[half], pairs[4 + half]);
-    const __m128i odd_low = _mm_unpacklo_epi16(pairs[2 + half], pairs[6 + half]),
-                  odd_high = _mm_unpackhi_epi16(pairs[2 + half], pairs[6 + half]);
-    store(4 * half, _mm_unpacklo_epi16(even_low, odd_low));
-    store(4 * half + 1, _mm_unpackhi_epi16(even_low, odd_low));
-    store(4 * half + 2, _mm_unpacklo_epi16(even_high, odd_high));
-    store(4 * half + 3, _mm_unpackhi_epi16(even_high, odd_high));
-  }
-#else
-  for (int row = 0; row < 8; ++row)
-    for (int col = 0; col < 8; ++col) to[col * to_stride + row] = from[row * from_stride + col];
-#endif
-}
 
 /// 32 rows by 64 columns of codes, row-major, on their way into or out of a panel. 64 is a whole number of steps for each precision, and
 /// the tile stays in the first-level cache while it is turned: writing row by row into a panel would touch each of its lines 32 times.

@@ -1,0 +1,97 @@
+"""From the start of a process to its first token, with the model's file in the page cache: quantising, from our weight cache, and llama.cpp.
+
+With a vocabulary the two servers, until the first streamed token of an answer reaches the client. Without one (llama-1b is noise) two
+programs that end when the logits behind a prompt of 8 tokens are there: vernier-evaluate, which makes those of all 8, and llama-bench.
+"""
+import http.client
+import json
+import statistics
+import subprocess
+import tempfile
+import time
+
+import load
+import models
+
+PROMPT = "The river runs under the old stone"  # 8 tokens with SmolLM2's begin-of-text
+PAIRS = (("nf4", "Q4_0+Q8_0"), ("i8", "Q8_0"), ("f16", "F16"))
+
+
+def first_token(command):
+    """Seconds until a server that is started now has streamed a token."""
+    port, start = load.free_port(), time.monotonic()
+    with subprocess.Popen([str(part) for part in command] + ["--host", "127.0.0.1", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            while not asked(port):
+                if process.poll() is not None or time.monotonic() - start > 120:
+                    raise RuntimeError(f"no token from: {' '.join(process.args)}")
+                time.sleep(0.002)
+            return time.monotonic() - start
+        finally:
+            process.kill()
+
+
+def asked(port):
+    """Whether a server at `port` streams a token; False while it does not listen or is loading."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        body = json.dumps({"prompt": PROMPT, "max_tokens": 1, "temperature": 0, "ignore_eos": True, "stream": True})
+        connection.request("POST", "/v1/completions", body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status == 200 and any(line.startswith(b"data: {") for line in answer)
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def whole_run(command):
+    start = time.monotonic()
+    subprocess.run([str(part) for part in command], check=True, capture_output=True)
+    return time.monotonic() - start
+
+
+def ways(o, files, model, weights, kind, folder):
+    """What is compared, by name: a function that starts it and returns seconds."""
+    source, threads = files.sources[model], o.threads
+    if model == "smollm2":
+        ours = [o.bin / "bin/vernier-server", "--model", source, "--tiers", weights, "--tier", weights, "--threads", threads, "--max-num-seqs", 1, "--ctx-size", 512,
+                "--kv-cache-dtype", "f16", "--log-level", "off"]
+        theirs = [o.peer_bin / "llama-server", "-m", files.peer_file(model, kind), "-t", threads, "-np", 1, "-c", 512, "-fa", "on", "--no-webui", "--no-warmup"] if o.peer_bin else None
+        measure = first_token
+    else:
+        ids = folder + "/ids"
+        with open(ids, "w") as out:
+            out.write("1 2 3 4 5 6 7 8\n")
+        ours = [o.bin / "bin/vernier-evaluate", "--model", source, "--weights", weights, "--tokens", ids, "-t", threads]
+        theirs = [o.peer_bin / "llama-bench", "-m", files.peer_file(model, kind), "-p", 8, "-n", 0, "-r", 1, "--no-warmup", "-t", threads] if o.peer_bin else None
+        measure = whole_run
+    all_ = {"quantised": lambda: measure(ours + ["--weight-cache", "off"])}
+    if weights != "f16":  # which is copied from the model's file as fast
+        all_["from the weight cache"] = lambda: measure(ours + ["--weight-cache", folder])
+    if theirs:
+        all_["llama.cpp"] = lambda: measure(theirs)
+    return all_
+
+
+def run(o, files):
+    """In turn, after one round that is not counted: it fills the page cache and the weight cache."""
+    rounds = max(3, o.rounds)
+    for model in ("smollm2", "llama-1b"):
+        for weights, kind in PAIRS:
+            with tempfile.TemporaryDirectory(dir=o.models) as folder:
+                compared = ways(o, files, model, weights, kind, folder)
+                seconds = {name: [] for name in compared}
+                for number in range(rounds + 1):
+                    for name, measure in compared.items():
+                        took = measure()
+                        if number:
+                            seconds[name].append(took)
+            peer = seconds.pop("llama.cpp", None)
+            for name, samples in seconds.items():
+                row = {"model": model, "weights": weights, "how": "copied" if weights == "f16" else name, "seconds": models.summary(samples)}
+                if peer:
+                    row |= {"peer": kind, "peer_seconds": models.summary(peer), "ratio": statistics.median(peer) / statistics.median(samples)}
+                beside = f" beside {statistics.median(peer):.2f}: {row['ratio']:.2f}x" if peer else ""
+                print(f"    {model} {weights}, {row['how']}: first token after {row['seconds']['median']:.2f} s{beside}", flush=True)
+                yield row
