@@ -222,6 +222,38 @@ TEST_F(WeightCacheTest, TheOldestGoFirst) {
   EXPECT_TRUE(fs::exists(fresh));
 }
 
+// Large enough for huge pages: mapped where the system keeps files in them, which depends on the disk, and read elsewhere.
+TEST_F(WeightCacheTest, LargeFilesAreFoundOrRead) {
+  const std::size_t size = 5 * huge_page + 77;
+  std::vector<std::uint8_t> first(size), second(12345);
+  for (std::size_t i = 0; i < size; ++i) first[i] = static_cast<std::uint8_t>(i * i >> 7);
+  for (std::size_t i = 0; i < second.size(); ++i) second[i] = static_cast<std::uint8_t>(i);
+  const std::string path = (root_ / "large.weights").string();
+  const std::span<const std::uint8_t> both[] = {first, second};
+  write_weight_file(path, 7, both, pool_);
+  const auto holds = [&](const WeightFile& file, std::size_t index, const std::vector<std::uint8_t>& want) {
+    std::vector<std::uint8_t> got(want.size());
+    if (!file.mapped()) return file.read(index, got, pool_) && got == want;
+    const auto found = file.find(index, pool_);
+    return found && std::memcmp(found.get(), want.data(), want.size()) == 0;
+  };
+  std::string why;
+  {
+    const auto file = WeightFile::open(path, 7, why);
+    ASSERT_TRUE(file) << why;
+    EXPECT_TRUE(holds(*file, 0, first) && holds(*file, 1, second));
+    EXPECT_FALSE(holds(*file, 2, first));
+    fs::remove(path);  // stays readable
+    EXPECT_TRUE(holds(*file, 0, first));
+  }
+  write_weight_file(path, 7, both, pool_);
+  std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(4 << 20) << "damage";
+  const auto file = WeightFile::open(path, 7, why);
+  ASSERT_TRUE(file) << why;
+  EXPECT_FALSE(holds(*file, 0, first));
+  EXPECT_TRUE(holds(*file, 1, second));
+}
+
 TEST_F(WeightCacheTest, AutoLeavesSmallModelsAlone) {
   ::setenv("VERNIER_CACHE", (root_ / "cache").c_str(), 1);
   load(Precision::nf4, "auto");

@@ -137,12 +137,20 @@ void CachedWeights::report(const std::string& line) const {
   if (cache_->report) cache_->report(line);
 }
 
-bool CachedWeights::read(PackedMatrix& next) {
-  if (!file_ || !scaled(next.format())) return false;
-  if (file_->read(kept_.size(), next.memory(), *pool_)) return true;
+std::shared_ptr<const PackedMatrix> CachedWeights::read(int n, int k, WeightFormat format, Arena& arena) {
+  if (!file_ || !scaled(format)) return nullptr;
+  const std::size_t index = kept_.size();
+  if (file_->mapped()) {
+    auto memory = file_->find(index, *pool_);
+    if (memory && file_->bytes(index) == PackedMatrix::memory_bytes(n, k, format))
+      return std::make_shared<const PackedMatrix>(n, k, format, std::move(memory));
+  } else {
+    auto matrix = std::make_shared<PackedMatrix>(n, k, format, &arena);
+    if (file_->read(index, matrix->memory(), *pool_)) return matrix;
+  }
   report(concat("weights: ", path_, " is damaged: matrix ", kept_.size(), " is not what was written; the rest is not used"));
   file_.reset();
-  return false;
+  return nullptr;
 }
 
 void CachedWeights::keep(std::shared_ptr<const PackedMatrix> next) {
@@ -154,7 +162,7 @@ void CachedWeights::finish() {
   if (path_.empty()) return report(concat("weights: loaded in ", seconds_text(seconds)));
   if (!file_) return write(seconds);
   file_->touch();
-  report(concat("weights: loaded in ", seconds_text(seconds), " from ", path_));
+  report(concat("weights: loaded in ", seconds_text(seconds), file_->mapped() ? ", mapped from " : " from ", path_));
 }
 
 void CachedWeights::write(double seconds) {

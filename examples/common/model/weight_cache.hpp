@@ -52,8 +52,8 @@ class CachedWeights {
   /// `wanted`: all matrices of the tier, in any fixed order. `cache` and `pool` are not owned.
   CachedWeights(const WeightCache& cache, const io::Checkpoint& checkpoint, std::span<const WantedMatrix> wanted, cpu::ThreadPool& pool);
 
-  /// Fills the next matrix; false if it has to be quantised.
-  bool read(PackedMatrix& next);
+  /// The next matrix, mapped or read into `arena`; null if it has to be quantised.
+  std::shared_ptr<const PackedMatrix> read(int n, int k, WeightFormat format, Arena& arena);
   /// The next matrix as it was read, made or found in another tier.
   void keep(std::shared_ptr<const PackedMatrix> next);
   /// After the last matrix: says how long the load took, and writes the file if there was none.

@@ -2,13 +2,16 @@
 #include "common/model/weight_file.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include "common/model/checksum.hpp"
@@ -67,6 +70,20 @@ std::uint8_t* bytes_of(T* values) {
   return reinterpret_cast<std::uint8_t*>(values);
 }
 
+/// Bytes of the mapping at `start` that are in huge pages, as the system tells.
+std::size_t huge_bytes(const void* start) {
+  std::ifstream maps("/proc/self/smaps");
+  char wanted[32];
+  std::snprintf(wanted, sizeof wanted, "%llx-", static_cast<unsigned long long>(reinterpret_cast<std::uintptr_t>(start)));
+  bool here = false;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.rfind(wanted, 0) == 0) here = true;
+    std::size_t kib = 0;
+    if (here && std::sscanf(line.c_str(), "FilePmdMapped: %zu kB", &kib) == 1) return kib << 10;
+  }
+  return 0;
+}
+
 std::uint64_t head_checksum(Header head, const void* records, std::size_t bytes) {
   head.checksum = 0;
   return checksum(static_cast<const std::uint8_t*>(records), bytes, checksum(bytes_of(&head), sizeof head));
@@ -107,10 +124,13 @@ WeightFile::~WeightFile() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-WeightFile::WeightFile(WeightFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)), records_(std::move(other.records_)) {}
+WeightFile::WeightFile(WeightFile&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), map_(std::move(other.map_)), file_bytes_(other.file_bytes_), records_(std::move(other.records_)) {}
 
 WeightFile& WeightFile::operator=(WeightFile&& other) noexcept {
   std::swap(fd_, other.fd_);
+  std::swap(map_, other.map_);
+  std::swap(file_bytes_, other.file_bytes_);
   std::swap(records_, other.records_);
   return *this;
 }
@@ -145,7 +165,36 @@ std::string WeightFile::load_records(std::uint64_t key) {
   if (!read_all(fd_, bytes_of(records_.data()), record_bytes, sizeof head)) return "cannot be read";
   if (head.checksum != head_checksum(head, records_.data(), record_bytes)) return "is damaged: its table differs from its checksum";
   if (head.key != key) return "holds other weights: the model has changed";
+  file_bytes_ = size;
+  map(size);
   return {};
+}
+
+/// Maps the file if that gives huge pages.
+void WeightFile::map(std::size_t size) {
+  const std::size_t room = round_up(size, huge_page) + huge_page;  // to start on a huge page, as the file does
+  void* reserved = ::mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (reserved == MAP_FAILED) return;
+  std::shared_ptr<const std::uint8_t> owner(static_cast<const std::uint8_t*>(reserved),
+                                            [room](const std::uint8_t* at) { ::munmap(const_cast<std::uint8_t*>(at), room); });
+  auto* start = reinterpret_cast<std::uint8_t*>(round_up(reinterpret_cast<std::uintptr_t>(reserved), std::uintptr_t{huge_page}));
+  if (::mmap(start, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd_, 0) == MAP_FAILED) return;
+  if (::madvise(start, size, MADV_HUGEPAGE) != 0) return;
+  unsigned touched = 0;
+  for (std::size_t at = 0; at < size; at += huge_page) touched += *static_cast<volatile const std::uint8_t*>(start + at);
+  static_cast<void>(touched);
+  const std::size_t whole = size / huge_page * huge_page;
+  if (whole != 0 && huge_bytes(start) >= whole - whole / 16) map_ = std::shared_ptr<const std::uint8_t>(owner, start);
+}
+
+std::shared_ptr<const std::uint8_t> WeightFile::find(std::size_t index, cpu::ThreadPool& pool) const {
+  if (!map_ || index >= records_.size()) return nullptr;
+  const Record& record = records_[index];
+  if (record.offset % buffer_alignment != 0 || record.offset > file_bytes_ || record.bytes > file_bytes_ - record.offset) return nullptr;
+  const std::uint8_t* start = map_.get() + record.offset;
+  std::atomic<std::uint64_t> sum{0};
+  for_pieces(pool, record.bytes, [&](std::size_t offset, std::size_t bytes) { sum += checksum(start + offset, bytes, offset); });
+  return sum == record.checksum ? std::shared_ptr<const std::uint8_t>(map_, start) : nullptr;
 }
 
 bool WeightFile::read(std::size_t index, std::span<std::uint8_t> memory, cpu::ThreadPool& pool) const {
@@ -178,13 +227,10 @@ void write_weight_file(const std::string& path, std::uint64_t key, std::span<con
   Draft draft(path);
   // Takes the space at once: a full disk is known before anything is written. Not every file system can; the writes then say so.
   if (::fallocate(draft.fd(), 0, 0, static_cast<off_t>(end)) != 0 && errno != EOPNOTSUPP && errno != ENOSYS) draft.refuse(errno);
-  std::atomic<int> error{0};
-  for (std::size_t i = 0; i < matrices.size() && error == 0; ++i) {
+  for (std::size_t i = 0; i < matrices.size(); ++i) {
     std::atomic<std::uint64_t> sum{0};
-    for_pieces(pool, matrices[i].size(), [&](std::size_t offset, std::size_t bytes) {
-      sum += checksum(matrices[i].data() + offset, bytes, offset);
-      if (const int failed = write_all(draft.fd(), matrices[i].data() + offset, bytes, records[i].offset + offset)) error = failed;
-    });
+    for_pieces(pool, matrices[i].size(),
+               [&](std::size_t offset, std::size_t bytes) { sum += checksum(matrices[i].data() + offset, bytes, offset); });
     records[i].checksum = sum;
   }
   Header head{.magic = {},
@@ -196,8 +242,21 @@ void write_weight_file(const std::string& path, std::uint64_t key, std::span<con
               .checksum = 0};
   std::memcpy(head.magic, magic, sizeof magic);
   head.checksum = head_checksum(head, records.data(), record_bytes);
-  if (error == 0) error = write_all(draft.fd(), bytes_of(&head), sizeof head, 0);
-  if (error == 0) error = write_all(draft.fd(), bytes_of(records.data()), record_bytes, sizeof head);
+  // In whole huge pages of the file, so that the system keeps it in such.
+  std::atomic<int> error{0};
+  pool.for_each(static_cast<std::int64_t>(ceil_div(end, std::uint64_t{huge_page})), [&](std::int64_t block) {
+    const std::uint64_t first = static_cast<std::uint64_t>(block) * huge_page;
+    std::vector<std::uint8_t> bytes(std::min<std::uint64_t>(huge_page, end - first));
+    const auto add = [&](std::uint64_t offset, const std::uint8_t* from, std::size_t count) {
+      const std::uint64_t from_here = std::max(offset, first), to_here = std::min(offset + count, first + bytes.size());
+      if (from_here < to_here) std::memcpy(&bytes[from_here - first], from + (from_here - offset), to_here - from_here);
+    };
+    add(0, bytes_of(&head), sizeof head);
+    add(sizeof head, bytes_of(records.data()), record_bytes);
+    for (std::size_t i = 0; i < matrices.size(); ++i) add(records[i].offset, matrices[i].data(), matrices[i].size());
+    if (error == 0)
+      if (const int failed = write_all(draft.fd(), bytes.data(), bytes.size(), first)) error = failed;
+  });
   if (error != 0) draft.refuse(error);
   draft.move_to(path);
 }

@@ -1,4 +1,4 @@
-// A file of packed matrices as they lie in memory, so that a start reads them instead of quantising. Little-endian:
+// A file of packed matrices as they lie in memory, so that a start maps or reads them instead of quantising. Little-endian:
 //
 //   byte 0   char[8]  "vernierW"
 //        8   u32      version of this layout: 1
@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,7 +25,12 @@
 
 namespace vernier::model {
 
-/// An open file of matrices. Stays readable when the file is replaced or removed meanwhile.
+/// An open file of matrices. Stays readable when the file is replaced or removed meanwhile; whoever shortens it while it is mapped ends the
+/// program, as with every mapped file.
+///
+/// Where the system keeps the file in huge pages (Linux 6.16 and ext4 or XFS, for example) it is mapped: nothing is copied, no memory is
+/// cleared, and programs share it. Small pages would cost decode more than a start gains, so elsewhere it is read into memory that has huge
+/// ones.
 class WeightFile {
  public:
   /// Nothing when there is no file at `path`, or one that cannot be trusted; then `why` says what is wrong with it.
@@ -33,6 +39,12 @@ class WeightFile {
   ~WeightFile();
   WeightFile(WeightFile&& other) noexcept;
   WeightFile& operator=(WeightFile&& other) noexcept;
+
+  bool mapped() const { return map_ != nullptr; }
+
+  /// The bytes of matrix `index`, if the file is mapped and they have their checksum; else null.
+  std::shared_ptr<const std::uint8_t> find(std::size_t index, cpu::ThreadPool& pool) const;
+  std::size_t bytes(std::size_t index) const { return index < records_.size() ? records_[index].bytes : 0; }
 
   /// Reads matrix `index` with all threads. False, with zeros, unless it is there with just these bytes and its checksum.
   bool read(std::size_t index, std::span<std::uint8_t> memory, cpu::ThreadPool& pool) const;
@@ -46,8 +58,11 @@ class WeightFile {
   };
   explicit WeightFile(int fd) : fd_(fd) {}
   std::string load_records(std::uint64_t key);
+  void map(std::size_t size);
 
   int fd_ = -1;
+  std::shared_ptr<const std::uint8_t> map_;  // the whole file, or null
+  std::uint64_t file_bytes_ = 0;
   std::vector<Record> records_;
 
   friend void write_weight_file(const std::string&, std::uint64_t, std::span<const std::span<const std::uint8_t>>, cpu::ThreadPool&);

@@ -48,9 +48,12 @@ std::shared_ptr<const PackedMatrix> WeightLoader::matrix(std::string_view name, 
   const io::StoredTensor& tensor = checkpoint_->shape(stored);
   std::shared_ptr<const PackedMatrix> found = held(stored, format);
   if (!found) {
-    auto made = std::make_shared<PackedMatrix>(tensor.rows, tensor.cols, format, &arena_);
-    if (!cached_->read(*made)) quantizer_.fill(stored, *made);
-    found = std::move(made);
+    found = cached_->read(tensor.rows, tensor.cols, format, arena_);
+    if (!found) {
+      auto made = std::make_shared<PackedMatrix>(tensor.rows, tensor.cols, format, &arena_);
+      quantizer_.fill(stored, *made);
+      found = std::move(made);
+    }
     held_.push_back({std::string(stored), format, found});
   }
   cached_->keep(found);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "vernier/core/arena.hpp"
 #include "vernier/core/buffer.hpp"
@@ -55,12 +56,21 @@ class PackedMatrix {
   /// Allocates for W (n, k), from `arena` if there is one, which need not outlive the matrix. Contents are undefined until a quantiser has
   /// written every panel. Throws Error when n or k is not in [1, max_extent], or the format is not one that why_unsupported() allows.
   PackedMatrix(int n, int k, WeightFormat format, Arena* arena = nullptr) : n_(n), k_(k), format_(format) {
-    const bool sane = n > 0 && k > 0 && n <= max_extent && k <= max_extent;
-    expect(sane, "vernier::PackedMatrix", "n = ", n, ", k = ", k, ", expected both from 1 to ", max_extent);
-    const std::string_view why = why_unsupported(format);
-    expect(why.empty(), "vernier::PackedMatrix", to_string(format), " is not a weight format: ", why);
+    check_shape();
     memory_ = arena != nullptr ? arena->take(memory_bytes()) : own_memory(memory_bytes());
     std::memset(codes() + panel().total_bytes(), 0, scales_offset() - panel().total_bytes());
+  }
+
+  /// Over memory_bytes() bytes that are what memory() of such a matrix was, and stay as they are: codes(), scales() and the mutable
+  /// memory() are not for this one. Throws Error as above.
+  PackedMatrix(int n, int k, WeightFormat format, std::shared_ptr<const std::uint8_t> memory)
+      : n_(n), k_(k), format_(format), memory_(std::const_pointer_cast<std::uint8_t>(std::move(memory))) {
+    check_shape();
+  }
+
+  /// The size of memory(). Throws Error as above.
+  static std::size_t memory_bytes(int n, int k, WeightFormat format) {
+    return PackedMatrix(n, k, format, std::shared_ptr<const std::uint8_t>()).memory_bytes();
   }
 
   int n() const { return n_; }
@@ -96,6 +106,13 @@ class PackedMatrix {
   static std::shared_ptr<std::uint8_t> own_memory(std::size_t bytes) {
     const auto buffer = std::make_shared<Buffer<std::uint8_t>>(bytes);
     return {buffer, buffer->data()};
+  }
+
+  void check_shape() const {
+    const bool sane = n_ > 0 && k_ > 0 && n_ <= max_extent && k_ <= max_extent;
+    expect(sane, "vernier::PackedMatrix", "n = ", n_, ", k = ", k_, ", expected both from 1 to ", max_extent);
+    const std::string_view why = why_unsupported(format_);
+    expect(why.empty(), "vernier::PackedMatrix", to_string(format_), " is not a weight format: ", why);
   }
 
   std::size_t memory_bytes() const { return n_ == 0 ? 0 : scales_offset() + scales_bytes(); }
