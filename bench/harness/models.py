@@ -138,10 +138,10 @@ def rounds_of(o, model):
 
 def run(o, files):
     """Prefill of 512 and decode from an empty cache; the large model decodes twice a round."""
-    for model, gen, repetitions in (("smollm2", "128", 2), ("llama-1b", "64,64", 1)):
+    for model, gen, repetitions in (("smollm2", "128", 2), ("llama-1b", "32,32", 1)):
         for group, kinds in ((group[0], kinds_of(o, group)) for group in GROUPS):
-            if model != "smollm2" and not o.full:
-                group = tuple(weights for weights in group if weights not in ("bf16", "bf16/bf16"))
+            if not o.full:
+                group = tuple(weights for weights in group if weights not in (("bf16/bf16",) if model == "smollm2" else ("bf16", "bf16/bf16")))
             yield from compare(o, files, model, group, kinds, 512, gen, 0, 3 if o.full else repetitions)
 
 
