@@ -6,6 +6,8 @@
 #include <new>
 #include <stdexcept>
 
+#include "simt/sanitizer_runtime.hpp"
+
 // Twenty instructions on x86-64; elsewhere, or with SIMT_UCONTEXT, swapcontext, which costs a system call a switch.
 #if !defined(__x86_64__) && !defined(SIMT_UCONTEXT)
 #define SIMT_UCONTEXT
@@ -14,29 +16,10 @@
 #include <ucontext.h>
 #endif
 
-#ifdef SIMT_TSAN
-extern "C" {
-void* __tsan_get_current_fiber();
-void* __tsan_create_fiber(unsigned flags);
-void __tsan_destroy_fiber(void* fiber);
-void __tsan_switch_to_fiber(void* fiber, unsigned flags);
-void __tsan_acquire(void* sync);
-void __tsan_release(void* sync);
-}
-#endif
-#ifdef SIMT_ASAN
-extern "C" {
-void __sanitizer_start_switch_fiber(void** fake_stack_save, const void* bottom, std::size_t size);
-void __sanitizer_finish_switch_fiber(void* fake_stack, const void** bottom_old, std::size_t* size_old);
-void __asan_unpoison_memory_region(const volatile void* p, std::size_t n);
-}
-#endif
-
 namespace simt::detail {
 
 namespace {
 constexpr std::size_t page = 4096;
-[[maybe_unused]] constexpr unsigned no_order = 1;  // TSan: a switch alone synchronises nothing
 }  // namespace
 
 #ifdef SIMT_UCONTEXT

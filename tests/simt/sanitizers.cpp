@@ -3,31 +3,12 @@
 #include <cstdio>
 #include <string>
 
-#ifdef SIMT_TSAN
-extern "C" {
-void* __tsan_get_current_fiber();
-void* __tsan_create_fiber(unsigned flags);
-void __tsan_destroy_fiber(void* fiber);
-void __tsan_switch_to_fiber(void* fiber, unsigned flags);
-void __tsan_acquire(void* sync);
-void __tsan_release(void* sync);
-void __tsan_read_range(void* p, unsigned long n);
-void __tsan_write_range(void* p, unsigned long n);
-void AnnotateIgnoreReadsBegin(const char* file, int line);
-void AnnotateIgnoreReadsEnd(const char* file, int line);
-void AnnotateIgnoreWritesBegin(const char* file, int line);
-void AnnotateIgnoreWritesEnd(const char* file, int line);
-}
-#endif
-#ifdef SIMT_ASAN
-extern "C" void* __asan_region_is_poisoned(void* p, std::size_t n);
-#endif
+#include "simt/sanitizer_runtime.hpp"
 
 namespace simt::detail {
 
 #ifdef SIMT_TSAN
 namespace {
-constexpr unsigned no_order = 1;  // a switch alone synchronises nothing
 
 void ignore_begin() {
   AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
