@@ -22,44 +22,30 @@ void expect_right(const std::vector<Outcome>& outcomes) {
 
 class Probes : public testing::TestWithParam<simt::Options> {};
 
+/// Runs one family of probes, of which there are `count`.
+template <class Probe>
+void expect_right(const simt::Options& options, std::size_t count, const Probe& probe) {
+  EmulatedMachine machine(options);
+  std::vector<Outcome> outcomes;
+  probe(machine, outcomes);
+  EXPECT_EQ(outcomes.size(), count);
+  expect_right(outcomes);
+}
+
 TEST_P(Probes, Matrix) {
-  EmulatedMachine machine(GetParam());
-  std::vector<Outcome> outcomes;
-  probe_matrix(machine, outcomes);
-  EXPECT_EQ(outcomes.size(), 13u);
-  expect_right(outcomes);
+  expect_right(GetParam(), 13, [](auto& machine, auto& outcomes) { probe_matrix(machine, outcomes); });
 }
-
 TEST_P(Probes, Memory) {
-  EmulatedMachine machine(GetParam());
-  std::vector<Outcome> outcomes;
-  probe_memory(machine, outcomes);
-  EXPECT_EQ(outcomes.size(), 5u);
-  expect_right(outcomes);
+  expect_right(GetParam(), 5, [](auto& machine, auto& outcomes) { probe_memory(machine, outcomes); });
 }
-
 TEST_P(Probes, Bulk) {
-  EmulatedMachine machine(GetParam());
-  std::vector<Outcome> outcomes;
-  probe_bulk(machine, outcomes);
-  EXPECT_EQ(outcomes.size(), 7u);
-  expect_right(outcomes);
+  expect_right(GetParam(), 7, [](auto& machine, auto& outcomes) { probe_bulk(machine, outcomes); });
 }
-
 TEST_P(Probes, Gemm) {
-  EmulatedMachine machine(GetParam());
-  std::vector<Outcome> outcomes;
-  probe_gemms(machine, outcomes);
-  EXPECT_EQ(outcomes.size(), 2u);
-  expect_right(outcomes);
+  expect_right(GetParam(), 2, [](auto& machine, auto& outcomes) { probe_gemms(machine, outcomes); });
 }
-
 TEST_P(Probes, Wgmma) {
-  EmulatedMachine machine(GetParam());
-  std::vector<Outcome> outcomes;
-  probe_wgmmas(machine, outcomes);
-  EXPECT_EQ(outcomes.size(), 9u);
-  expect_right(outcomes);
+  expect_right(GetParam(), 9, [](auto& machine, auto& outcomes) { probe_wgmmas(machine, outcomes); });
 }
 
 INSTANTIATE_TEST_SUITE_P(Schedules, Probes, testing::ValuesIn(simt::schedules()));
