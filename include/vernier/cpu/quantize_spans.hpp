@@ -37,10 +37,11 @@ struct SpanQuantizer {
 
 namespace detail {
 
-/// Copies the 32 codes of a span to their quads.
-inline void spread_quads(const std::int8_t* codes, int width, std::int8_t* out) {
-  for (int quad = 0; quad < activation_span / 4; ++quad)
-    std::memcpy(out + static_cast<std::ptrdiff_t>(quad) * width * 4, codes + 4 * quad, 4);
+/// Copies words of four bytes, four codes of int8 or two of 16 bits, to every `width`th place: the column of a token.
+template <int Words>
+void spread_words(const void* codes, int width, void* out) {
+  for (int word = 0; word < Words; ++word)
+    std::memcpy(static_cast<char*>(out) + static_cast<std::ptrdiff_t>(word) * width * 4, static_cast<const char*>(codes) + 4 * word, 4);
 }
 
 }  // namespace detail
@@ -60,7 +61,7 @@ inline std::int32_t encode_span(const float* x, float inverse, int width, std::i
     codes[i] = inverse == 0.0f ? std::int8_t{0} : i8::encode(x[i] * inverse).bits;
     sum += codes[i];
   }
-  cpu::detail::spread_quads(codes, width, out);
+  cpu::detail::spread_words<activation_span / 4>(codes, width, out);
   return sum;
 }
 
@@ -86,7 +87,7 @@ inline std::int32_t encode_span(const float* x, float inverse, int width, std::i
   std::int8_t codes[activation_span];
   _mm_storeu_si128(reinterpret_cast<__m128i*>(codes), _mm512_cvtsepi32_epi8(low));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + 16), _mm512_cvtsepi32_epi8(high));
-  cpu::detail::spread_quads(codes, width, out);
+  cpu::detail::spread_words<activation_span / 4>(codes, width, out);
   return _mm512_reduce_add_epi32(_mm512_add_epi32(low, high));
 }
 
@@ -98,8 +99,7 @@ inline void encode_pairs(const float* x, float inverse, int width, std::int16_t*
     const __m512i v = _mm512_maskz_cvtps_epi32(keep, _mm512_mul_ps(_mm512_loadu_ps(x + i), factor));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes + i), _mm512_cvtepi32_epi16(v));
   }
-  for (int pair = 0; pair < activation_span / 2; ++pair)
-    std::memcpy(out + static_cast<std::ptrdiff_t>(pair) * width * 2, codes + 2 * pair, 4);
+  cpu::detail::spread_words<activation_span / 2>(codes, width, out);
 }
 
 }  // namespace vernier::cpu::avx512
@@ -139,7 +139,7 @@ inline std::int32_t encode_span(const float* x, float inverse, int width, std::i
   const __m256i ordered = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
   std::int8_t codes[activation_span];
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes), ordered);
-  cpu::detail::spread_quads(codes, width, out);
+  cpu::detail::spread_words<activation_span / 4>(codes, width, out);
   const __m128i two = halves(sum, true);
   return _mm_cvtsi128_si32(two) + _mm_extract_epi32(two, 1);
 }

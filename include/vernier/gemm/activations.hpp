@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -83,8 +82,7 @@ void pack_bf16(const T* x, int k, int padded_k, int width, bf16* out) {
   for (int begin = 0; begin < padded_k; begin += activation_span) {
     const float* span = load_span(x + std::min(begin, k), k - begin, buffer);
     for (int i = 0; i < activation_span; ++i) codes[i] = bf16::encode(span[i]);
-    for (int pair = 0; pair < activation_span / 2; ++pair)
-      std::memcpy(out + static_cast<std::ptrdiff_t>(begin / 2 + pair) * width * 2, codes + 2 * pair, 4);
+    detail::spread_words<activation_span / 2>(codes, width, out + static_cast<std::ptrdiff_t>(begin) * width);
   }
 }
 
