@@ -6,11 +6,8 @@
 #include <optional>
 
 #include "cuda/machine_device.cuh"
-#include "cuda/probes_bulk.cuh"
-#include "cuda/probes_gemm.cuh"
-#include "cuda/probes_matrix.cuh"
-#include "cuda/probes_memory.cuh"
-#include "cuda/probes_wgmma.cuh"
+#include "cuda/probes_instructions.cuh"
+#include "cuda/probes_kernels.cuh"
 
 extern const char* const vernier_commit;  // written by the build
 
@@ -82,13 +79,11 @@ int run(bool json) {
                 s.device.minor);
     return 0;
   }
-  vernier::probes::DeviceMachine machine(*arch);
+  using vernier::probes::DeviceMachine;
+  DeviceMachine machine(*arch);
   std::vector<Outcome> outcomes;
-  probe_matrix(machine, outcomes);
-  probe_memory(machine, outcomes);
-  probe_bulk(machine, outcomes);
-  probe_wgmmas(machine, outcomes);
-  probe_gemms(machine, outcomes);
+  for (const auto& family : vernier::probes::instruction_families<DeviceMachine>()) family.probe(machine, outcomes);
+  for (const auto& family : vernier::probes::kernel_families<DeviceMachine>()) family.probe(machine, outcomes);
   json ? print_json(s, outcomes) : print_table(s, outcomes);
   int wrong = 0;
   for (const Outcome& o : outcomes) wrong += o.wrong;

@@ -37,6 +37,13 @@ struct Outcome {
   }
 };
 
+/// Probes of one kind, which add what they find to `outcomes`.
+template <class Machine>
+struct Family {
+  const char* name;
+  void (*probe)(Machine& machine, std::vector<Outcome>& outcomes);
+};
+
 /// Numbers that are not equal and not in order: the same on every machine.
 inline std::uint32_t scramble(std::uint32_t i) {
   i = (i ^ i >> 16) * 0x7feb352du;

@@ -25,11 +25,12 @@ struct Grid {
   unsigned x = 1, y = 1, z = 1;
 };
 
-/// Whether kernels of `arch` are made for devices of this compute capability, times ten: sm80 for 8.0 to 8.8, sm89 for 8.9, sm90a for 9.0.
+/// Whether kernels of `arch` are for devices of this compute capability, times ten: sm80 for 8.0 to 8.8, sm89 for 8.9, sm90a for 9.0. From
+/// 10.0 on devices have the instructions of sm89 and not those of sm90a: kernels of sm89 are compiled for them, and were never run there.
 VERNIER_HD constexpr bool serves(Arch arch, int capability) {
   switch (arch) {
     case Arch::sm80: return capability >= 80 && capability < 89;
-    case Arch::sm89: return capability == 89;
+    case Arch::sm89: return capability == 89 || capability >= 100;
     case Arch::sm90a: return capability == 90;
     default: return false;
   }

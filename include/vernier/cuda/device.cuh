@@ -15,7 +15,7 @@ inline void check(cudaError_t code, std::string_view where) {
   if (code == cudaSuccess) return;
   const bool no_image = code == cudaErrorNoKernelImageForDevice || code == cudaErrorInvalidDeviceFunction;
   fail(where, cudaGetErrorName(code), ", ", cudaGetErrorString(code),
-       no_image ? "; compile for this device, e.g. -gencode arch=compute_90a,code=sm_90a" : "");
+       no_image ? "; compile for this device, as with -gencode arch=compute_90a,code=sm_90a for 9.0" : "");
 }
 
 struct Device {

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "vernier/core/error.hpp"
+#include "vernier/core/macros.hpp"
 
 namespace vernier::cuda {
 
@@ -13,7 +14,7 @@ namespace vernier::cuda {
 /// xored with bits 7-9, 7-8 or 7.
 enum class Swizzle : unsigned char { none, b32, b64, b128 };
 
-constexpr int swizzle_bytes(Swizzle swizzle) {
+VERNIER_HD constexpr int swizzle_bytes(Swizzle swizzle) {
   switch (swizzle) {
     case Swizzle::none: return 0;
     case Swizzle::b32: return 32;

@@ -1,0 +1,15 @@
+// The probes of whole kernels, by operation. A new operation is a file probes_<operation>.cuh and a line here.
+#pragma once
+
+#include "cuda/probes_gemm.cuh"
+
+namespace vernier::probes {
+
+template <class Machine>
+std::vector<Family<Machine>> kernel_families() {
+  return {
+      {"Gemm", probe_gemms<Machine>},
+  };
+}
+
+}  // namespace vernier::probes
