@@ -2,6 +2,7 @@
 // it.
 #pragma once
 
+#include "simt/device.hpp"
 #include "simt/isa.hpp"
 #include "simt/launch.hpp"
 #include "vernier/cuda/block.cuh"
@@ -32,12 +33,21 @@ inline Session& session() {
 
 namespace vernier::cuda {
 
-/// There is one stream, and it has finished when launch() returns.
-struct Stream {};
+/// The default stream has finished when launch() returns; that of an OwnedStream runs when it is synchronised.
+struct Stream {
+  simt::Queue* queue = nullptr;
+};
 
 template <Block B>
-void launch(Grid grid, const typename B::Args& args, Stream = {}) {
-  simt::session().counters = simt::launch<B>(grid, args, simt::session().options);
+void launch(Grid grid, const typename B::Args& args, Stream stream = {}) {
+  const auto work = [grid, args] {
+    const simt::DeviceAccess access;
+    simt::session().counters = simt::launch<B>(grid, args, simt::session().options);
+  };
+  if (stream.queue == nullptr)
+    work();
+  else
+    stream.queue->push(work);
 }
 
 }  // namespace vernier::cuda

@@ -21,6 +21,7 @@ void AnnotateIgnoreWritesEnd(const char* file, int line);
 #ifdef SIMT_ASAN
 void __sanitizer_start_switch_fiber(void** fake_stack_save, const void* bottom, std::size_t size);
 void __sanitizer_finish_switch_fiber(void* fake_stack, const void** bottom_old, std::size_t* size_old);
+void __asan_poison_memory_region(const volatile void* p, std::size_t n);
 void __asan_unpoison_memory_region(const volatile void* p, std::size_t n);
 void* __asan_region_is_poisoned(void* p, std::size_t n);
 #endif
