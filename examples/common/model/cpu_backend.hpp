@@ -2,9 +2,12 @@
 // here; each function is one call into the library.
 #pragma once
 
+#include <cstddef>
+#include <cstring>
 #include <span>
 #include <vector>
 
+#include "common/model/cpu_state.hpp"
 #include "common/model/formats.hpp"
 #include "common/model/weights.hpp"
 #include "vernier/attention/attention.hpp"
@@ -18,7 +21,6 @@
 #include "vernier/kv/cache.hpp"
 #include "vernier/ops/elementwise.hpp"
 #include "vernier/ops/rmsnorm.hpp"
-#include "vernier/ops/rope.hpp"
 
 namespace vernier::model {
 
@@ -39,15 +41,37 @@ inline cpu::Multiply multiply_for(const WeightFormat& w, Activations activations
 /// Runs on a caller's pool. One forward at a time.
 class CpuBackend {
  public:
+  using Weights = model::Weights;
+  using Cache = KvCache;
+  using State = CpuState;
+  using Step = CpuStep;
+
   /// The pool is not owned. `isa` is the instruction set of every kernel.
   explicit CpuBackend(cpu::ThreadPool& pool, Activations activations = Activations::i8, cpu::Isa isa = cpu::selected_isa())
       : pool_(&pool), activations_(activations), isa_(isa) {}
 
   cpu::ThreadPool& pool() { return *pool_; }
 
+  /// A forward of t tokens; logits are wanted for those of `outputs`.
+  Step begin(State& state, KvCache& cache, std::span<const KvChunk> batch, int t, std::span<const int> outputs, MatrixView<float> logits) {
+    return state.begin(cache, batch, t, outputs, logits);
+  }
+
+  /// Does `work`, the calls that follow. Other backends may do it later or more than once.
+  template <class Work>
+  void run(State&, const Step&, Work&& work) {
+    work();
+  }
+
   /// out(i) = row ids[i] of the table. out: (t, hidden).
   void embed(const PackedMatrix& table, std::span<const int> ids, MatrixView<float> out) {
     ops::embed(table.view(), ids.data(), out, pool_);
+  }
+
+  /// out(i) = row rows[i] of x.
+  void gather(MatrixView<const float> x, std::span<const int> rows, MatrixView<float> out) {
+    for (int i = 0; i < out.rows; ++i)
+      std::memcpy(out.row(i), x.row(rows[static_cast<std::size_t>(i)]), static_cast<std::size_t>(x.cols) * sizeof(float));
   }
 
   void rms_norm(MatrixView<const float> x, const std::vector<float>& weight, float epsilon, MatrixView<float> y) {
@@ -73,22 +97,19 @@ class CpuBackend {
   }
 
   /// y = silu(x * gate^T) * (x * up^T): the gated unit. y: (t, out).
-  void linear_swiglu(MatrixView<const float> x, const Linear& gate, const Linear& up, MatrixView<float> y) {
-    gemm(x, product(gate, y), cpu::Product<SwiGlu>{up.view(), y, {y, isa_}});
+  void linear_swiglu(MatrixView<const float> x, const LayerWeights& w, MatrixView<float> y) {
+    gemm(x, product(w.gate, y), cpu::Product<SwiGlu>{w.up.view(), y, {y, isa_}});
   }
 
-  void rotate(MatrixView<float> q, int head_dim, std::span<const KvChunk> batch, const RotaryView& rotary) {
-    vernier::rotate(*pool_, q, head_dim, batch, rotary);
+  /// Turns queries and keys to their positions, and writes keys and values to the cache.
+  void append(int layer, const Step& step) {
+    vernier::rotate(*pool_, step.q, step.cache.geometry().head_dim, step.batch, step.rotary);
+    vernier::append(*pool_, step.cache, layer, step.batch, step.k, step.v, step.rotary);
   }
 
-  void append(KvCache& cache, int layer, std::span<const KvChunk> batch, MatrixView<const float> k, MatrixView<const float> v,
-              const RotaryView& rotary) {
-    vernier::append(*pool_, cache, layer, batch, k, v, rotary);
-  }
-
-  void attention(const KvCache& cache, int layer, std::span<const KvChunk> batch, MatrixView<const float> q, MatrixView<float> out,
-                 int window) {
-    vernier::attention(*pool_, cache, layer, batch, q, out, AttentionOptions{.window = window}, attention_workspace_);
+  /// mixed = softmax(q * keys) * values. window: of this layer, 0 for none.
+  void attention(int layer, const Step& step, int window) {
+    vernier::attention(*pool_, step.cache, layer, step.batch, step.q, step.mixed, AttentionOptions{.window = window}, attention_workspace_);
   }
 
  private:
