@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cuda/probes_bulk.cuh"
+#include "cuda/probes_math.cuh"
 #include "cuda/probes_matrix.cuh"
 #include "cuda/probes_memory.cuh"
 #include "cuda/probes_wgmma.cuh"
@@ -11,10 +12,8 @@ namespace vernier::probes {
 template <class Machine>
 std::vector<Family<Machine>> instruction_families() {
   return {
-      {"Matrix", probe_matrix<Machine>},
-      {"Memory", probe_memory<Machine>},
-      {"Bulk", probe_bulk<Machine>},
-      {"Wgmma", probe_wgmmas<Machine>},
+      {"Matrix", probe_matrix<Machine>}, {"Memory", probe_memory<Machine>}, {"Math", probe_maths<Machine>},
+      {"Bulk", probe_bulk<Machine>},     {"Wgmma", probe_wgmmas<Machine>},
   };
 }
 

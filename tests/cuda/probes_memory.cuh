@@ -1,5 +1,7 @@
-// Probes of cp.async, ordered and packed atomics, vector accesses, barriers and packed arithmetic.
+// Probes of cp.async, ordered and packed atomics, vector accesses and barriers.
 #pragma once
+
+#include <utility>
 
 #include "cuda/probe.hpp"
 #include "vernier/types/bf16.hpp"
@@ -196,90 +198,45 @@ Outcome probe_rounds(Machine& machine, const char* name) {
   return outcome;
 }
 
-// ---- packed arithmetic
+// ---- vector accesses: each thread moves 28 bytes through shared memory to its neighbour, in three sizes
 
-struct MathArgs {
-  const std::uint32_t *a, *b, *c;
-  std::uint32_t* out;  // (thread, result)
+struct VectorArgs {
+  const std::uint32_t* in;  // (7, thread): four words, two, and one
+  std::uint32_t* out;       // the same, of the next thread
 };
-
-constexpr int math_results = 10;
 
 template <Arch A>
-struct Math {
-  using Args = MathArgs;
+struct Vectors {
+  using Args = VectorArgs;
   static constexpr Arch arch = A;
-  static constexpr int threads = 256, shared_bytes = 0;
-  __device__ static void run(const Args& args, unsigned char*) {
-    const std::uint32_t a = args.a[threadIdx.x], b = args.b[threadIdx.x], c = args.c[threadIdx.x];
-    std::uint32_t* out = args.out + math_results * threadIdx.x;
-    const auto as_float = [](std::uint32_t x) { return static_cast<float>(static_cast<std::int32_t>(x)) * 0x1p-26f; };  // -32 to 32
-    out[0] = cuda::prmt(a, b, c & 0xffffu);
-    out[1] = cuda::lop3<0xea>(a, b, c);  // (a & b) | c
-    out[2] = cuda::lop3<0x96>(a, b, c);  // a ^ b ^ c
-    out[3] = cuda::cvt_f16x2(as_float(a), as_float(b));
-    out[4] = cuda::cvt_bf16x2(as_float(a), as_float(b));
-    const std::uint32_t x = out[3], y = cuda::cvt_f16x2(as_float(b), as_float(c)), z = cuda::cvt_f16x2(as_float(c), as_float(a));
-    out[5] = cuda::fma_f16x2(x, y, z);
-    out[6] = cuda::mul_f16x2(x, y);
-    out[7] = cuda::sub_f16x2(x, y);
-    out[8] = cuda::fma_bf16x2(out[4], cuda::cvt_bf16x2(as_float(b), as_float(c)), cuda::cvt_bf16x2(as_float(c), as_float(a)));
-    out[9] = __float_as_uint(cuda::ex2_approx(as_float(a)));
+  static constexpr int threads = 64, shared_bytes = 28 * threads;
+  __device__ static void run(const Args& args, unsigned char* raw) {
+    const unsigned t = threadIdx.x, next = (t + 1) % threads;
+    move<4>(args, raw, t, next, 0);
+    move<2>(args, raw, t, next, 4 * threads);
+    move<1>(args, raw, t, next, 6 * threads);
+  }
+  template <unsigned N>
+  __device__ static void move(const Args& args, unsigned char* raw, unsigned t, unsigned next, unsigned first) {
+    std::uint32_t r[N];
+    cuda::ld_global_stream(r, args.in + first + N * t);
+    cuda::st_shared(raw + 4 * (first + N * t), r);
+    __syncthreads();
+    cuda::ld_shared(r, raw + 4 * (first + N * next));
+    cuda::st_global_stream(args.out + first + N * t, r);
   }
 };
 
-/// The pair's element; half a unit in the last place of a result of this size, with the smallest subnormal.
-template <class T>
-double pair(std::uint32_t bits, int i) {
-  return static_cast<double>(T{static_cast<std::uint16_t>(bits >> 16 * i)}.decode());
-}
-inline double rounding_f16(double x) { return std::fabs(x) * 0x1p-11 + 0x1p-25; }
-inline double rounding_bf16(double x) { return std::fabs(x) * 0x1p-8 + 0x1p-134; }
-
-inline void check_math(Outcome& outcome, int thread, const std::uint32_t (&abc)[3], const std::uint32_t* out) {
-  const auto [a, b, c] = abc;
-  const auto real = [](std::uint32_t x) { return static_cast<double>(static_cast<float>(static_cast<std::int32_t>(x)) * 0x1p-26f); };
-  std::uint32_t permuted = 0;
-  for (unsigned i = 0; i < 4; ++i) {
-    const std::uint32_t selector = c >> 4 * i & 15u, word = (selector & 4u) != 0 ? b : a;
-    const std::uint32_t byte = word >> 8 * (selector & 3u) & 0xffu;
-    permuted |= (selector < 8 ? byte : byte >= 128 ? 0xffu : 0u) << 8 * i;
-  }
-  outcome.expect_equal(permuted, out[0], at(thread, 0) + " (prmt)");
-  outcome.expect_equal((a & b) | c, out[1], at(thread, 1) + " (lop3)");
-  outcome.expect_equal(a ^ b ^ c, out[2], at(thread, 2) + " (lop3)");
-  const double first[3] = {real(a), real(b), real(c)};
-  for (int i = 0; i < 2; ++i) {
-    const double x = pair<f16>(out[3], i);
-    outcome.expect_near(first[i], x, rounding_f16(first[i]), at(thread, 3) + " (cvt.f16x2)");
-    outcome.expect_near(first[i], pair<bf16>(out[4], i), rounding_bf16(first[i]), at(thread, 4) + " (cvt.bf16x2)");
-    const double y = static_cast<double>(f16::encode(static_cast<float>(first[1 + i])).decode());
-    const double z = static_cast<double>(f16::encode(static_cast<float>(first[(2 + i) % 3])).decode());
-    outcome.expect_near(x * y + z, pair<f16>(out[5], i), rounding_f16(x * y + z), at(thread, 5) + " (fma.f16x2)");
-    outcome.expect_near(x * y, pair<f16>(out[6], i), rounding_f16(x * y), at(thread, 6) + " (mul.f16x2)");
-    outcome.expect_near(x - y, pair<f16>(out[7], i), rounding_f16(x - y), at(thread, 7) + " (sub.f16x2)");
-    const auto brain = [&](int j) { return static_cast<double>(bf16::encode(static_cast<float>(first[j % 3])).decode()); };
-    const double want = brain(i) * brain(1 + i) + brain(2 + i);
-    outcome.expect_near(want, pair<bf16>(out[8], i), rounding_bf16(want), at(thread, 8) + " (fma.bf16x2)");
-  }
-  const double power = std::exp2(first[0]);
-  outcome.expect_near(power, static_cast<double>(bits_float(out[9])), power * 0x1p-22, at(thread, 9) + " (ex2.approx)");
-}
-
 template <class Machine>
-Outcome probe_math(Machine& machine) {
-  Outcome outcome{.name = "prmt, lop3, f16x2, bf16x2, ex2"};
-  std::vector<std::uint32_t> a(256), b(256), c(256), out(256 * math_results);
-  for (std::uint32_t i = 0; i < 256; ++i) {
-    a[i] = scramble(i);
-    b[i] = scramble(i + 1000);
-    c[i] = scramble(i + 2000);
-  }
-  machine.template launch<Math>({}, MathArgs{machine.array(a), machine.array(b), machine.array(c), machine.array(out)});
-  for (int i = 0; i < 256; ++i) {
-    const auto u = static_cast<std::size_t>(i);
-    check_math(outcome, i, {a[u], b[u], c[u]}, &out[u * math_results]);
-  }
+Outcome probe_vectors(Machine& machine) {
+  Outcome outcome{.name = "ld.global.nc, st.global.cs, ld.shared, st.shared: .v4, .v2, .b32"};
+  std::vector<std::uint32_t> in(7 * 64), out(7 * 64);
+  for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<std::uint32_t>(i);
+  machine.template launch<Vectors>({}, VectorArgs{machine.array(in), machine.array(out)});
+  for (const auto& [n, first] : {std::pair{4, 0}, {2, 256}, {1, 384}})
+    for (int t = 0; t < 64; ++t)
+      for (int i = 0; i < n; ++i)
+        outcome.expect_equal(first + n * ((t + 1) % 64) + i, out[static_cast<std::size_t>(first + n * t + i)], at(t, first + i));
   return outcome;
 }
 
@@ -289,7 +246,7 @@ void probe_memory(Machine& machine, std::vector<Outcome>& outcomes) {
   outcomes.push_back(probe_chain(machine));
   outcomes.push_back(probe_rounds<BarRounds>(machine, "bar.sync, bar.arrive, ld.shared.v4, st.shared.v4"));
   outcomes.push_back(probe_rounds<MbarrierRounds>(machine, "mbarrier, cp.async.mbarrier.arrive"));
-  outcomes.push_back(probe_math(machine));
+  outcomes.push_back(probe_vectors(machine));
 }
 
 }  // namespace vernier::probes

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -168,3 +169,32 @@ inline int __clz(int value) { return std::countl_zero(static_cast<unsigned>(valu
 inline int __ffs(int value) { return value == 0 ? 0 : std::countr_zero(static_cast<unsigned>(value)) + 1; }
 inline unsigned __float_as_uint(float value) { return std::bit_cast<unsigned>(value); }
 inline float __uint_as_float(unsigned value) { return std::bit_cast<float>(value); }
+inline int __float_as_int(float value) { return std::bit_cast<int>(value); }
+inline float __int_as_float(int value) { return std::bit_cast<float>(value); }
+inline int __float2int_rn(float value) {
+  if (!(std::fabs(value) < 0x1p31f)) return value >= 0x1p31f ? 0x7fffffff : value <= -0x1p31f ? -0x7fffffff - 1 : 0;  // NaN becomes 0
+  return static_cast<int>(std::nearbyint(value));
+}
+inline float rsqrtf(float value) { return 1.0f / std::sqrt(value); }
+inline float __frcp_rn(float value) { return 1.0f / value; }
+inline float __fdividef(float a, float b) { return a / b; }
+inline float __expf(float value) { return std::exp(value); }
+
+/// Byte i of the result is byte (selector >> 4i & 7) of the eight bytes b:a, a's first.
+inline unsigned __byte_perm(unsigned a, unsigned b, unsigned selector) {
+  const std::uint64_t bytes = static_cast<std::uint64_t>(b) << 32 | a;
+  unsigned result = 0;
+  for (unsigned i = 0; i < 4; ++i) result |= static_cast<unsigned>(bytes >> 8 * (selector >> 4 * i & 7u) & 0xffu) << 8 * i;
+  return result;
+}
+/// c + the products of four bytes each.
+inline int __dp4a(int a, int b, int c) {
+  auto sum = static_cast<unsigned>(c);
+  for (int shift = 0; shift < 32; shift += 8)
+    sum += static_cast<unsigned>(static_cast<std::int8_t>(a >> shift) * static_cast<std::int8_t>(b >> shift));
+  return static_cast<int>(sum);
+}
+inline unsigned __dp4a(unsigned a, unsigned b, unsigned c) {
+  for (unsigned shift = 0; shift < 32; shift += 8) c += (a >> shift & 0xffu) * (b >> shift & 0xffu);
+  return c;
+}

@@ -72,8 +72,17 @@ int atom_acq_rel_add(int* p, int value, Where where = Where::here());
 void red_add(float* p, float value, Where where = Where::here());
 void red_add_f16x2(std::uint32_t* p, std::uint32_t value, Where where = Where::here());
 void red_add_bf16x2(std::uint32_t* p, std::uint32_t value, Where where = Where::here());
+void ld_global_stream(std::uint32_t (&r)[1], const void* p, Where where = Where::here());
+void ld_global_stream(std::uint32_t (&r)[2], const void* p, Where where = Where::here());
 void ld_global_stream(std::uint32_t (&r)[4], const void* p, Where where = Where::here());
+void st_global_stream(void* p, const std::uint32_t (&r)[1], Where where = Where::here());
+void st_global_stream(void* p, const std::uint32_t (&r)[2], Where where = Where::here());
+void st_global_stream(void* p, const std::uint32_t (&r)[4], Where where = Where::here());
+void ld_shared(std::uint32_t (&r)[1], const void* p, Where where = Where::here());
+void ld_shared(std::uint32_t (&r)[2], const void* p, Where where = Where::here());
 void ld_shared(std::uint32_t (&r)[4], const void* p, Where where = Where::here());
+void st_shared(void* p, const std::uint32_t (&r)[1], Where where = Where::here());
+void st_shared(void* p, const std::uint32_t (&r)[2], Where where = Where::here());
 void st_shared(void* p, const std::uint32_t (&r)[4], Where where = Where::here());
 
 // ---- ptx_barrier.cuh

@@ -1,4 +1,4 @@
-// The emulator's arithmetic instructions (vernier/cuda/ptx_math.cuh), which need no other thread.
+// The emulator's arithmetic instructions (vernier/cuda/ptx_math.cuh and ptx_convert.cuh), which need no other thread.
 #pragma once
 
 #include <cmath>
@@ -7,6 +7,7 @@
 #include "simt/builtins.hpp"
 #include "vernier/types/bf16.hpp"
 #include "vernier/types/fp16.hpp"
+#include "vernier/types/fp8.hpp"
 
 namespace vernier::cuda {
 
@@ -65,10 +66,23 @@ inline std::uint32_t mul_f16x2(std::uint32_t a, std::uint32_t b) {
 inline std::uint32_t sub_f16x2(std::uint32_t a, std::uint32_t b) {
   return detail::map_pair<f16>([&](int i) { return detail::element<f16>(a, i) - detail::element<f16>(b, i); });
 }
+inline std::uint32_t add_f16x2(std::uint32_t a, std::uint32_t b) {
+  return detail::map_pair<f16>([&](int i) { return detail::element<f16>(a, i) + detail::element<f16>(b, i); });
+}
+inline std::uint32_t max_f16x2(std::uint32_t a, std::uint32_t b) {
+  return detail::map_pair<f16>([&](int i) {
+    const double x = detail::element<f16>(a, i), y = detail::element<f16>(b, i);
+    return x == y ? (std::signbit(x) ? y : x) : std::fmax(x, y);  // +0 is larger than -0
+  });
+}
 inline std::uint32_t fma_bf16x2(std::uint32_t a, std::uint32_t b, std::uint32_t c) {
   return detail::map_pair<bf16>(
       [&](int i) { return detail::element<bf16>(a, i) * detail::element<bf16>(b, i) + detail::element<bf16>(c, i); });
 }
+
+inline std::uint32_t mul_bf16x2(std::uint32_t a, std::uint32_t b) { return fma_bf16x2(a, b, 0x80008000u); }
+inline std::uint32_t add_bf16x2(std::uint32_t a, std::uint32_t b) { return fma_bf16x2(a, 0x3f803f80u, b); }
+inline std::uint32_t sub_bf16x2(std::uint32_t a, std::uint32_t b) { return fma_bf16x2(b, 0xbf80bf80u, a); }
 
 inline std::uint32_t cvt_f16x2(float first, float second) {
   return f16::encode(first).bits | static_cast<std::uint32_t>(f16::encode(second).bits) << 16;
@@ -77,9 +91,35 @@ inline std::uint32_t cvt_bf16x2(float first, float second) {
   return bf16::encode(first).bits | static_cast<std::uint32_t>(bf16::encode(second).bits) << 16;
 }
 
-inline float ex2_approx(float x) {
-  const float y = std::exp2(x);
-  return y < 0x1p-126f ? 0.0f : y;
+namespace detail {
+
+template <class T>
+std::uint16_t pair_of_bytes(float first, float second) {
+  return static_cast<std::uint16_t>(T::encode(first).bits | T::encode(second).bits << 8);
 }
+template <class T>
+std::uint16_t pair_of_bytes(std::uint32_t halves) {
+  return pair_of_bytes<T>(f16{static_cast<std::uint16_t>(halves)}.decode(), f16{static_cast<std::uint16_t>(halves >> 16)}.decode());
+}
+template <class T>
+std::uint32_t pair_of_halves(std::uint16_t bytes) {
+  return cvt_f16x2(T{static_cast<std::uint8_t>(bytes)}.decode(), T{static_cast<std::uint8_t>(bytes >> 8)}.decode());
+}
+
+inline float flushed(float x) { return std::fabs(x) < 0x1p-126f ? std::copysign(0.0f, x) : x; }
+
+}  // namespace detail
+
+inline std::uint16_t cvt_e4m3x2(float first, float second) { return detail::pair_of_bytes<e4m3>(first, second); }
+inline std::uint16_t cvt_e5m2x2(float first, float second) { return detail::pair_of_bytes<e5m2>(first, second); }
+inline std::uint16_t cvt_e4m3x2_f16x2(std::uint32_t pair) { return detail::pair_of_bytes<e4m3>(pair); }
+inline std::uint16_t cvt_e5m2x2_f16x2(std::uint32_t pair) { return detail::pair_of_bytes<e5m2>(pair); }
+inline std::uint32_t cvt_f16x2_e4m3x2(std::uint16_t pair) { return detail::pair_of_halves<e4m3>(pair); }
+inline std::uint32_t cvt_f16x2_e5m2x2(std::uint16_t pair) { return detail::pair_of_halves<e5m2>(pair); }
+
+inline float rcp_approx(float x) { return detail::flushed(1.0f / detail::flushed(x)); }
+inline float rsqrt_approx(float x) { return 1.0f / std::sqrt(detail::flushed(x)); }
+inline float lg2_approx(float x) { return std::log2(detail::flushed(x)); }
+inline float ex2_approx(float x) { return detail::flushed(std::exp2(detail::flushed(x))); }
 
 }  // namespace vernier::cuda

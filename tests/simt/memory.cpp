@@ -63,27 +63,60 @@ void red_add_bf16x2(std::uint32_t* p, std::uint32_t value, Where where) {
   (void)simt::atomic("red.add.bf16x2", p, value, add, Memory::relaxed, where);
 }
 
-void ld_global_stream(std::uint32_t (&r)[4], const void* p, Where where) {
-  const impl::Quiet quiet;
-  if (reinterpret_cast<std::uintptr_t>(p) % 16 != 0) impl::fault("ld.global.v4: the address is not a multiple of 16", where);
-  impl::note_read(p, 16, "ld.global.v4", where);
-  std::memcpy(r, p, 16);
+namespace {
+
+void expect_aligned(const void* p, std::size_t bytes, const char* name, Where where) {
+  if (reinterpret_cast<std::uintptr_t>(p) % bytes != 0)
+    impl::fault(std::string(name) + ": the address is not a multiple of " + std::to_string(bytes), where);
 }
 
-void ld_shared(std::uint32_t (&r)[4], const void* p, Where where) {
+template <std::size_t N>
+void load_global(std::uint32_t (&r)[N], const void* p, Where where) {
   const impl::Quiet quiet;
-  impl::Lane& lane = impl::self();
-  lane.warp->accesses.add(lane, impl::shared_offset(p, 16, 16, "ld.shared.v4", where), 16, where);
-  impl::note_read(p, 16, "ld.shared.v4", where);
-  std::memcpy(r, p, 16);
+  expect_aligned(p, sizeof r, "ld.global", where);
+  impl::note_read(p, sizeof r, "ld.global", where);
+  std::memcpy(r, p, sizeof r);
 }
 
-void st_shared(void* p, const std::uint32_t (&r)[4], Where where) {
+template <std::size_t N>
+void store_global(void* p, const std::uint32_t (&r)[N], Where where) {
+  const impl::Quiet quiet;
+  expect_aligned(p, sizeof r, "st.global", where);
+  impl::note_write(p, sizeof r, "st.global", where);
+  std::memcpy(p, r, sizeof r);
+}
+
+template <std::size_t N>
+void load_shared(std::uint32_t (&r)[N], const void* p, Where where) {
   const impl::Quiet quiet;
   impl::Lane& lane = impl::self();
-  lane.warp->accesses.add(lane, impl::shared_offset(p, 16, 16, "st.shared.v4", where), 16, where);
-  impl::note_write(p, 16, "st.shared.v4", where);
-  std::memcpy(p, r, 16);
+  lane.warp->accesses.add(lane, impl::shared_offset(p, sizeof r, sizeof r, "ld.shared", where), sizeof r, where);
+  impl::note_read(p, sizeof r, "ld.shared", where);
+  std::memcpy(r, p, sizeof r);
 }
+
+template <std::size_t N>
+void store_shared(void* p, const std::uint32_t (&r)[N], Where where) {
+  const impl::Quiet quiet;
+  impl::Lane& lane = impl::self();
+  lane.warp->accesses.add(lane, impl::shared_offset(p, sizeof r, sizeof r, "st.shared", where), sizeof r, where);
+  impl::note_write(p, sizeof r, "st.shared", where);
+  std::memcpy(p, r, sizeof r);
+}
+
+}  // namespace
+
+void ld_global_stream(std::uint32_t (&r)[1], const void* p, Where where) { load_global(r, p, where); }
+void ld_global_stream(std::uint32_t (&r)[2], const void* p, Where where) { load_global(r, p, where); }
+void ld_global_stream(std::uint32_t (&r)[4], const void* p, Where where) { load_global(r, p, where); }
+void st_global_stream(void* p, const std::uint32_t (&r)[1], Where where) { store_global(p, r, where); }
+void st_global_stream(void* p, const std::uint32_t (&r)[2], Where where) { store_global(p, r, where); }
+void st_global_stream(void* p, const std::uint32_t (&r)[4], Where where) { store_global(p, r, where); }
+void ld_shared(std::uint32_t (&r)[1], const void* p, Where where) { load_shared(r, p, where); }
+void ld_shared(std::uint32_t (&r)[2], const void* p, Where where) { load_shared(r, p, where); }
+void ld_shared(std::uint32_t (&r)[4], const void* p, Where where) { load_shared(r, p, where); }
+void st_shared(void* p, const std::uint32_t (&r)[1], Where where) { store_shared(p, r, where); }
+void st_shared(void* p, const std::uint32_t (&r)[2], Where where) { store_shared(p, r, where); }
+void st_shared(void* p, const std::uint32_t (&r)[4], Where where) { store_shared(p, r, where); }
 
 }  // namespace vernier::cuda

@@ -38,11 +38,27 @@ __device__ __forceinline__ std::uint32_t sub_f16x2(std::uint32_t a, std::uint32_
   asm("sub.rn.f16x2 %0, %1, %2;" : "=r"(d) : "r"(a), "r"(b));
   return d;
 }
+__device__ __forceinline__ std::uint32_t add_f16x2(std::uint32_t a, std::uint32_t b) {
+  std::uint32_t d;
+  asm("add.rn.f16x2 %0, %1, %2;" : "=r"(d) : "r"(a), "r"(b));
+  return d;
+}
+/// The larger of each two; of a number and a NaN the number.
+__device__ __forceinline__ std::uint32_t max_f16x2(std::uint32_t a, std::uint32_t b) {
+  std::uint32_t d;
+  asm("max.f16x2 %0, %1, %2;" : "=r"(d) : "r"(a), "r"(b));
+  return d;
+}
 __device__ __forceinline__ std::uint32_t fma_bf16x2(std::uint32_t a, std::uint32_t b, std::uint32_t c) {
   std::uint32_t d;
   asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
   return d;
 }
+
+// bf16 has but this one before sm_90; multiplied by 1 or added to -0 it is as exact as the instruction that is not there.
+__device__ __forceinline__ std::uint32_t mul_bf16x2(std::uint32_t a, std::uint32_t b) { return fma_bf16x2(a, b, 0x80008000u); }
+__device__ __forceinline__ std::uint32_t add_bf16x2(std::uint32_t a, std::uint32_t b) { return fma_bf16x2(a, 0x3f803f80u, b); }
+__device__ __forceinline__ std::uint32_t sub_bf16x2(std::uint32_t a, std::uint32_t b) { return fma_bf16x2(b, 0xbf80bf80u, a); }
 
 /// Two floats, rounded to nearest even, as a pair.
 __device__ __forceinline__ std::uint32_t cvt_f16x2(float first, float second) {
@@ -56,6 +72,22 @@ __device__ __forceinline__ std::uint32_t cvt_bf16x2(float first, float second) {
   return d;
 }
 
+/// 1 / x to within one unit in the last place, 1 / sqrt(x) and log2(x) nearly so; subnormal numbers count as 0.
+__device__ __forceinline__ float rcp_approx(float x) {
+  float d;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(d) : "f"(x));
+  return d;
+}
+__device__ __forceinline__ float rsqrt_approx(float x) {
+  float d;
+  asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(d) : "f"(x));
+  return d;
+}
+__device__ __forceinline__ float lg2_approx(float x) {
+  float d;
+  asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(d) : "f"(x));
+  return d;
+}
 /// 2^x to within two units in the last place; subnormal results become 0.
 __device__ __forceinline__ float ex2_approx(float x) {
   float d;
