@@ -61,5 +61,19 @@ TEST(KvLayout, RunsTileTheMemoryWithoutOverlap) {
     }
 }
 
+TEST(KvLayout, RowsAreOneTokenEach) {
+  const KvLayout layout{{.precision = Precision::i8, .page_tokens = 16},
+                        {.layers = 1, .kv_heads = 1, .head_dim = 80, .num_pages = 2},
+                        KvOrder::rows};
+  EXPECT_EQ(layout.key_index(3, 5), 5u * 80 + 3);
+  EXPECT_EQ(layout.value_index(5, 3), 5u * 80 + 3);
+  EXPECT_EQ(layout.run_bytes(), 16u * 2 * (80 + sizeof(float)));
+  std::uint8_t memory[2 * 16 * 2 * (80 + sizeof(float))] = {};
+  const ConstKvRun run = layout.run_in<const std::uint8_t>(memory, 0, 0, 0);
+  EXPECT_EQ(run.values - run.keys, 16 * 80);
+  EXPECT_EQ(reinterpret_cast<const std::uint8_t*>(run.key_scales) - run.values, 16 * 80);
+  EXPECT_EQ(run.value_scales - run.key_scales, 16);
+}
+
 }  // namespace
 }  // namespace vernier

@@ -51,13 +51,13 @@ std::shared_ptr<const Weights> make_weights(Precision p) {
 }
 
 /// What is counted. Its name is what callgrind is told.
-extern "C" [[gnu::noinline]] void vernier_counted_decode(Llama<CpuBackend>& llama, KvSequence& sequence, MatrixView<float> logits,
-                                                         int count) {
+extern "C" [[gnu::noinline]] void vernier_counted_decode(Llama<CpuBackend>& llama, KvCache& cache, KvSequence& sequence,
+                                                         MatrixView<float> logits, int count) {
   for (int id = 0; id < count; ++id) {
     if (!sequence.extend(1)) std::abort();
     const KvChunk chunk = sequence.last(1);
     const int row = 0;
-    llama.forward(sequence.cache(), {&chunk, 1}, {&id, 1}, {&row, 1}, logits);
+    llama.forward(cache, {&chunk, 1}, {&id, 1}, {&row, 1}, logits);
   }
 }
 
@@ -72,7 +72,7 @@ int decode(Precision p) {
   const KvChunk warm = sequence.extend(depth) ? sequence.last(1) : KvChunk{};
   const int id = 0;
   llama.forward(cache, {&warm, 1}, {&id, 1}, {&id, 1}, row);
-  vernier_counted_decode(llama, sequence, row, tokens);
+  vernier_counted_decode(llama, cache, sequence, row, tokens);
   return 0;
 }
 

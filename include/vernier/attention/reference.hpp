@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "vernier/core/matrix_view.hpp"
-#include "vernier/kv/cache.hpp"
+#include "vernier/kv/sequence.hpp"
 #include "vernier/policy/mask.hpp"
 #include "vernier/types/type_of.hpp"
 
@@ -39,8 +39,10 @@ inline void weighted_mean(std::vector<double>& scores, const double* values, int
 
 }  // namespace detail
 
-/// Element d of the key at `position` of the sequence with these pages, as stored.
-inline double cached_key(const KvCache& cache, int layer, int head, PageTable pages, int position, int d) {
+/// Element d of the key at `position` of the sequence with these pages, as stored. Cache: KvCache, or one like it whose memory the host
+/// reads.
+template <class Cache>
+double cached_key(const Cache& cache, int layer, int head, PageTable pages, int position, int d) {
   const int n = cache.config().page_tokens, slot = position % n;
   const ConstKvRun run = cache.run(layer, head, pages[static_cast<std::size_t>(position / n)]);
   const double scale = run.key_scales != nullptr ? static_cast<double>(run.key_scales[slot]) : 1.0;
@@ -48,7 +50,8 @@ inline double cached_key(const KvCache& cache, int layer, int head, PageTable pa
 }
 
 /// Likewise of the value.
-inline double cached_value(const KvCache& cache, int layer, int head, PageTable pages, int position, int d) {
+template <class Cache>
+double cached_value(const Cache& cache, int layer, int head, PageTable pages, int position, int d) {
   const int n = cache.config().page_tokens, slot = position % n;
   const ConstKvRun run = cache.run(layer, head, pages[static_cast<std::size_t>(position / n)]);
   const double scale = run.value_scales != nullptr ? static_cast<double>(run.value_scales[slot]) : 1.0;
@@ -56,8 +59,8 @@ inline double cached_value(const KvCache& cache, int layer, int head, PageTable 
 }
 
 /// out: (tokens, heads * head_dim) in double; the rest as in vernier::attention. Checks nothing.
-template <Mask M>
-void attention(const KvCache& cache, int layer, std::span<const KvChunk> batch, MatrixView<const float> q, MatrixView<double> out,
+template <class Cache, Mask M>
+void attention(const Cache& cache, int layer, std::span<const KvChunk> batch, MatrixView<const float> q, MatrixView<double> out,
                const M& mask, double scale) {
   const int dim = cache.geometry().head_dim, heads = q.cols / dim, group = heads / cache.geometry().kv_heads;
   std::vector<double> keys, values, scores;  // (length, dim) twice, then one query's

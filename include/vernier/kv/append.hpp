@@ -2,10 +2,8 @@
 // Reading is attention's business; making room is KvSequence::extend's.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <span>
 
 #include "vernier/core/error.hpp"
@@ -13,24 +11,14 @@
 #include "vernier/core/matrix_view.hpp"
 #include "vernier/cpu/parallel.hpp"
 #include "vernier/kv/cache.hpp"
+#include "vernier/kv/check.hpp"
 #include "vernier/kv/rotary.hpp"
+#include "vernier/kv/row_scale.hpp"
 #include "vernier/types/type_of.hpp"
 
 namespace vernier {
 
 namespace detail {
-
-/// The scale that maps the largest |x| to the largest code: 0 for a row of zeros, NaN when an element is NaN or infinite, so that the
-/// whole row decodes to NaN instead of to plausible numbers.
-inline float kv_scale(const float* x, int n, float max_code) {
-  std::int32_t most = 0;  // magnitudes in order as integers, infinity and NaN on top; a loop that compilers turn into vectors
-  for (int i = 0; i < n; ++i) {
-    const std::int32_t magnitude = static_cast<std::int32_t>(float_bits(x[i]) & 0x7fffffffu);
-    most = magnitude > most ? magnitude : most;
-  }
-  const float largest = bits_float(static_cast<std::uint32_t>(most));
-  return largest / max_code + largest * 0.0f;
-}
 
 /// Rows of a cache are at most this long.
 inline constexpr int most_head_dim = 256;
@@ -38,14 +26,14 @@ inline constexpr int most_head_dim = 256;
 /// codes[i] = x[i] for i < n; returns the scale (unused by f16 and bf16).
 template <Precision P>
 float encode_kv_row(const float* x, int n, CodeOf<P>* codes) {
-  float scale = 1, inverse = 1;
-  if constexpr (has_kv_scale(P)) {
-    scale = kv_scale(x, n, TypeOf<P>::max);
-    inverse = scale > 0 ? 1.0f / scale : 0.0f;
-    if (std::isinf(inverse)) scale = inverse = 0;  // all subnormal: too small for a scale, so they are zeros
+  std::int32_t most = 0;  // magnitudes in order as integers, infinity and NaN on top; a loop that compilers turn into vectors
+  for (int i = 0; has_kv_scale(P) && i < n; ++i) {
+    const std::int32_t magnitude = static_cast<std::int32_t>(float_bits(x[i]) & 0x7fffffffu);
+    most = magnitude > most ? magnitude : most;
   }
-  for (int i = 0; i < n; ++i) codes[i] = static_cast<CodeOf<P>>(TypeOf<P>::encode(x[i] * inverse).bits);
-  return scale;
+  const KvRowScale scale = kv_row_scale<P>(bits_float(static_cast<std::uint32_t>(most)));
+  for (int i = 0; i < n; ++i) codes[i] = encode_kv<P>(x[i], scale);
+  return scale.scale;
 }
 
 /// Writes one key into column `slot` of a page: two bytes, a code or a pair of them, to each of its rows.
@@ -61,23 +49,6 @@ void store_value(std::uint8_t* values, const CodeOf<P>* codes, int head_dim, int
   constexpr int pack = KvLayout::pack(P);
   CodeOf<P>* const to = reinterpret_cast<CodeOf<P>*>(values) + slot / pack * value_stride * pack + slot % pack;
   for (int d = 0; d < head_dim; ++d) to[d * pack] = codes[d];
-}
-
-/// Throws Error unless chunk lies in its pages and they in the cache.
-inline void expect_chunk(const char* where, const KvCache& cache, const KvChunk& chunk) {
-  expect(chunk.first >= 0 && chunk.count >= 0 && chunk.count <= std::numeric_limits<int>::max() - chunk.first, where, "positions ",
-         chunk.first, " + ", chunk.count, ", expected two numbers that are not negative");
-  const int needed = cache.pages_for(chunk.first + chunk.count);
-  expect(chunk.pages.size() >= static_cast<std::size_t>(needed), where, "the sequence has ", chunk.pages.size(), " pages, but position ",
-         chunk.first + chunk.count - 1, " needs ", needed, "; call KvSequence::extend first");
-  for (int i = 0; i < needed; ++i) {
-    const int page = chunk.pages[static_cast<std::size_t>(i)];
-    expect(page >= 0 && page < cache.num_pages(), where, "page ", page, " is not one of ", cache.num_pages());
-  }
-}
-
-inline void expect_layer(const char* where, const KvCache& cache, int layer) {
-  expect(layer >= 0 && layer < cache.geometry().layers, where, "layer = ", layer, ", the cache has ", cache.geometry().layers);
 }
 
 /// Writes the keys and values of one token.
@@ -116,13 +87,7 @@ inline void append(cpu::ThreadPool& pool, KvCache& cache, int layer, std::span<c
   for (const auto* x : {&k, &v})
     expect(x->rows == rows && x->cols == g.kv_heads * g.head_dim, where, x == &k ? "k" : "v", " is (", x->rows, ", ", x->cols,
            "), expected (tokens of the batch, kv_heads * head_dim) = (", rows, ", ", g.kv_heads * g.head_dim, ")");
-  for (const KvChunk& chunk : batch) {
-    detail::expect_chunk(where, cache, chunk);
-    for (int p = chunk.first / page_tokens; chunk.count > 0 && p <= (chunk.first + chunk.count - 1) / page_tokens; ++p) {
-      const int page = chunk.pages[static_cast<std::size_t>(p)], holders = cache.pages().references(page);
-      expect(holders == 1, where, "page ", page, " has ", holders, " holders, expected 1; call KvSequence::extend, which copies");
-    }
-  }
+  for (const KvChunk& chunk : batch) detail::expect_writable(where, cache, chunk);
   detail::expect_rotary(where, rotary, g.head_dim, batch);
 
   int first_row = 0;

@@ -1,170 +1,51 @@
-// The paged KV cache: memory for every page, allocated once, and the sequences that hold pages of it. Nothing is computed here; see
-// append.hpp for writing and attention/attention.hpp for reading. One thread at a time may change sequences.
+// The paged KV cache of the CPU: memory for every page, allocated once. Nothing is computed here; see sequence.hpp for who holds its pages,
+// append.hpp for writing and attention/attention.hpp for reading.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <new>
-#include <span>
-#include <utility>
-#include <vector>
 
 #include "vernier/core/buffer.hpp"
 #include "vernier/core/error.hpp"
-#include "vernier/kv/layout.hpp"
-#include "vernier/kv/page_pool.hpp"
+#include "vernier/kv/pages.hpp"
+#include "vernier/kv/sequence.hpp"
 
 namespace vernier {
 
-/// The pages of a sequence in order: position p lies in pages[p / page_tokens]. Owned by the sequence; valid until it changes.
-using PageTable = std::span<const int>;
-
-/// `count` consecutive positions of one sequence, from `first` on. A batch is a list of these; its token rows (of q, k, v, out) follow
-/// each other in the order of the list. Decode has count 1, a prefill chunk more.
-struct KvChunk {
-  PageTable pages;
-  int first = 0;
-  int count = 0;
-};
-
-/// Memory and page counts. Neither copied nor moved: sequences point at it, and it must outlive them.
-class KvCache {
+/// Pages in host memory, in the order of the CPU's kernels.
+class KvCache final : public KvPages {
  public:
   /// Allocates and clears all pages. Throws Error on an impossible geometry, or when the memory cannot be had.
-  KvCache(const KvConfig& config, const KvGeometry& geometry)
-      : layout_{config, geometry}, pages_((expect_kv(config, geometry), geometry.num_pages)) {
-    const std::size_t bytes = layout_.total_bytes();
+  KvCache(const KvConfig& config, const KvGeometry& geometry) : KvPages({config, geometry}) {
+    const std::size_t bytes = layout().total_bytes();
     constexpr const char* where = "vernier::KvCache";
     expect(bytes <= static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()), where, geometry.num_pages, " pages of ",
-           layout_.page_bytes(), " bytes exceed the address space; lower num_pages");
+           layout().page_bytes(), " bytes exceed the address space; lower num_pages");
     try {
       memory_ = Buffer<std::uint8_t>(bytes);
     } catch (const std::bad_alloc&) {
-      fail(where, "cannot allocate ", bytes, " bytes for ", geometry.num_pages, " pages of ", layout_.page_bytes(),
+      fail(where, "cannot allocate ", bytes, " bytes for ", geometry.num_pages, " pages of ", layout().page_bytes(),
            " bytes; lower num_pages");
     }
     memory_.zero();
   }
 
-  KvCache(const KvCache&) = delete;
-  KvCache& operator=(const KvCache&) = delete;
-
-  const KvLayout& layout() const { return layout_; }
-  const KvConfig& config() const { return layout_.config; }
-  const KvGeometry& geometry() const { return layout_.geometry; }
   std::size_t bytes() const { return memory_.size_bytes(); }
 
-  int num_pages() const { return pages_.size(); }
-  int free_pages() const { return pages_.free(); }
-  int used_pages() const { return pages_.used(); }
-  /// Pages that `tokens` positions take.
-  int pages_for(int tokens) const { return tokens / config().page_tokens + (tokens % config().page_tokens != 0 ? 1 : 0); }
-  /// Reference counts; sequences manage them, a prefix index may too.
-  PagePool& pages() { return pages_; }
-  const PagePool& pages() const { return pages_; }
+  KvRun run(int layer, int head, int page) { return layout().run_in(memory_.data(), layer, head, page); }
+  ConstKvRun run(int layer, int head, int page) const { return layout().run_in(memory_.data(), layer, head, page); }
 
-  KvRun run(int layer, int head, int page) { return make_run<KvRun>(memory_.data() + layout_.run(layer, head, page)); }
-  ConstKvRun run(int layer, int head, int page) const { return make_run<ConstKvRun>(memory_.data() + layout_.run(layer, head, page)); }
-
-  /// Copies a page in all layers and heads.
-  void copy_page(int from, int to) {
+  void copy_page(int from, int to) override {
     for (int layer = 0; layer < geometry().layers; ++layer)
       for (int head = 0; head < geometry().kv_heads; ++head)
-        std::memcpy(memory_.data() + layout_.run(layer, head, to), memory_.data() + layout_.run(layer, head, from), layout_.run_bytes());
+        std::memcpy(run(layer, head, to).keys, run(layer, head, from).keys, layout().run_bytes());
   }
 
  private:
-  template <class Run, class Byte>
-  Run make_run(Byte* at) const {
-    Run r{at, at + layout_.key_bytes(), nullptr, nullptr};
-    if (layout_.scale_bytes() != 0) {
-      r.key_scales = reinterpret_cast<decltype(r.key_scales)>(r.values + layout_.value_bytes());
-      r.value_scales = r.key_scales + config().page_tokens;
-    }
-    return r;
-  }
-
-  KvLayout layout_;
-  PagePool pages_;
   Buffer<std::uint8_t> memory_;
-};
-
-/// One sequence's hold on pages: positions [0, tokens()). Move-only; the destructor gives the pages back.
-class KvSequence {
- public:
-  explicit KvSequence(KvCache& cache) : cache_(&cache) {}
-  KvSequence(KvSequence&& other) noexcept
-      : cache_(other.cache_), pages_(std::exchange(other.pages_, {})), tokens_(std::exchange(other.tokens_, 0)) {}
-  KvSequence& operator=(KvSequence&& other) noexcept {
-    std::swap(cache_, other.cache_);
-    std::swap(pages_, other.pages_);
-    std::swap(tokens_, other.tokens_);
-    return *this;
-  }
-  ~KvSequence() { truncate(0); }
-
-  int tokens() const { return tokens_; }
-  PageTable pages() const { return pages_; }
-  KvCache& cache() const { return *cache_; }
-
-  /// Free pages that extend(count) would take: new ones, and one more if the last page is shared and must be copied.
-  int pages_needed(int count) const {
-    if (count <= 0) return 0;
-    return cache_->pages_for(tokens_ + count) - static_cast<int>(pages_.size()) + (must_copy() ? 1 : 0);
-  }
-
-  /// Makes room for `count` more tokens, whose contents append() then writes in every layer. A shared last page is copied first, so that
-  /// the other holders keep theirs. All or nothing: false when the pool has too few free pages, and then nothing has changed.
-  [[nodiscard]] bool extend(int count) {
-    expect(count >= 0 && count <= std::numeric_limits<int>::max() - tokens_, "vernier::KvSequence::extend", "count = ", count, " after ",
-           tokens_, " tokens, expected 0 or more and a sum below 2147483648");
-    if (pages_needed(count) > cache_->free_pages()) return false;
-    const auto pages = static_cast<std::size_t>(cache_->pages_for(tokens_ + count));
-    if (pages > pages_.capacity()) pages_.reserve(std::max(pages, 2 * pages_.capacity()));
-    if (count > 0 && must_copy()) {
-      const int copy = cache_->pages().allocate();
-      cache_->copy_page(pages_.back(), copy);
-      cache_->pages().release(std::exchange(pages_.back(), copy));
-    }
-    while (pages_.size() < pages) pages_.push_back(cache_->pages().allocate());
-    tokens_ += count;
-    return true;
-  }
-
-  /// Forgets the positions from `tokens` on and gives their pages back. Does nothing when there are no more than that.
-  void truncate(int tokens) {
-    tokens_ = std::min(tokens_, std::max(tokens, 0));
-    while (static_cast<int>(pages_.size()) > cache_->pages_for(tokens_)) {
-      cache_->pages().release(pages_.back());
-      pages_.pop_back();
-    }
-  }
-
-  /// A sequence that shares the first `tokens` positions; whoever extends a shared last page first gets a copy of it.
-  KvSequence fork(int tokens) const {
-    expect(tokens >= 0 && tokens <= tokens_, "vernier::KvSequence::fork", "tokens = ", tokens, ", expected 0 to ", tokens_);
-    KvSequence other(*cache_);
-    other.pages_.assign(pages_.begin(), pages_.begin() + cache_->pages_for(tokens));
-    for (int page : other.pages_) cache_->pages().retain(page);
-    other.tokens_ = tokens;
-    return other;
-  }
-
-  /// The last `count` positions, as a chunk of a batch.
-  KvChunk last(int count) const {
-    expect(count >= 0 && count <= tokens_, "vernier::KvSequence::last", "count = ", count, ", expected 0 to ", tokens_);
-    return {pages_, tokens_ - count, count};
-  }
-
- private:
-  bool must_copy() const { return tokens_ % cache_->config().page_tokens != 0 && cache_->pages().references(pages_.back()) > 1; }
-
-  KvCache* cache_;
-  std::vector<int> pages_;
-  int tokens_ = 0;
 };
 
 }  // namespace vernier

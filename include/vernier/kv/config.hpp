@@ -3,12 +3,13 @@
 #pragma once
 
 #include "vernier/core/error.hpp"
+#include "vernier/core/macros.hpp"
 #include "vernier/types/precision.hpp"
 
 namespace vernier {
 
 /// Whether codes of p carry one float scale per token and head: the formats whose range is too small or that are integers.
-constexpr bool has_kv_scale(Precision p) { return bits(p) == 8; }
+VERNIER_HD constexpr bool has_kv_scale(Precision p) { return bits(p) == 8; }
 
 /// Whether n tokens can be a page: the widest vector takes 16 keys, and the key splits of attention are whole pages.
 constexpr bool is_kv_page(int n) { return n == 16 || n == 32 || n == 64 || n == 128; }

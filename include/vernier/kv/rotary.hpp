@@ -1,36 +1,18 @@
-// Rotary position embedding as the cache and attention apply it: a view of somebody's table of cosines and sines, and the rotation of rows.
-// The table itself, with the kinds of scaling, is made in ops/rope.hpp.
+// Rotary position embedding as the cache and attention of the CPU apply it: the rotation of rows. The view of the table is in
+// rotary_view.hpp.
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "vernier/core/error.hpp"
 #include "vernier/core/matrix_view.hpp"
 #include "vernier/cpu/parallel.hpp"
-#include "vernier/kv/cache.hpp"
+#include "vernier/kv/check.hpp"
+#include "vernier/kv/rotary_view.hpp"
+#include "vernier/kv/sequence.hpp"
 
 namespace vernier {
-
-/// Cosines and sines of `half` angles for each position, in the 'halves' layout: elements i and i + half of a head are a pair, and
-/// elements from 2 * half on are not turned. half = 0 turns nothing.
-struct RotaryView {
-  const float* cos = nullptr;  // (positions, half), rows `stride` apart
-  const float* sin = nullptr;  // (positions, half), rows `stride` apart
-  int positions = 0;
-  int half = 0;
-  std::ptrdiff_t stride = 0;  // elements from one position to the next
-
-  const float* cos_row(int position) const { return cos + position * stride; }
-  const float* sin_row(int position) const { return sin + position * stride; }
-};
-
-/// The view of a table with cos(position), sin(position), half() and positions(), such as ops::RopeTable.
-template <class Table>
-RotaryView rotary_view(const Table& table) {
-  if (table.positions() == 0) return {nullptr, nullptr, 0, table.half(), 0};
-  return {table.cos(0), table.sin(0), table.positions(), table.half(), table.positions() > 1 ? table.cos(1) - table.cos(0) : 0};
-}
 
 namespace detail {
 
@@ -42,23 +24,6 @@ inline void rotate_halves(const float* in, float* out, int head_dim, int half, c
     out[i + half] = b * cos[i] + a * sin[i];
   }
   for (int i = 2 * half; i < head_dim; ++i) out[i] = in[i];
-}
-
-inline void expect_rotary(const char* where, const RotaryView& rotary, int head_dim, std::span<const KvChunk> batch) {
-  expect(rotary.half >= 0 && 2 * rotary.half <= head_dim, where, "the rotary table turns ", 2 * rotary.half,
-         " elements, but head_dim = ", head_dim);
-  for (const KvChunk& chunk : batch) {
-    const long long last = static_cast<long long>(chunk.first) + chunk.count - 1;
-    expect(rotary.half == 0 || (chunk.first >= 0 && last < rotary.positions), where, "position ", last,
-           " is not in the rotary table, which has ", rotary.positions);
-  }
-}
-
-/// The number of token rows of a batch.
-inline int batch_rows(std::span<const KvChunk> batch) {
-  int rows = 0;
-  for (const KvChunk& chunk : batch) rows += chunk.count;
-  return rows;
 }
 
 }  // namespace detail
