@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "vernier/core/error.hpp"
-#include "vernier/cuda/launch.cuh"
+#include "vernier/cuda/on_arch.cuh"
 #include "vernier/kv/copy_page.cuh"
 #include "vernier/kv/pages.hpp"
 #include "vernier/kv/sequence.hpp"
@@ -36,7 +36,10 @@ class KvCache final : public KvPages {
   /// Addresses on the device, which only kernels may read.
   ConstKvRun run(int layer, int head, int page) const { return layout().run_in<const std::uint8_t>(memory_, layer, head, page); }
 
-  void copy_page(int from, int to) override { cuda::copy_page(layout(), memory_, from, to, arch_, stream_); }
+  void copy_page(int from, int to) override {
+    const auto runs = static_cast<unsigned>(geometry().layers) * static_cast<unsigned>(geometry().kv_heads);
+    launch_on<CopyPage>(arch_, {runs}, {layout(), memory_, from, to}, stream_);
+  }
 
  private:
   std::uint8_t* memory_;

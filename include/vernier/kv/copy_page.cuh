@@ -5,7 +5,6 @@
 #include <cstdint>
 
 #include "vernier/cuda/isa.cuh"
-#include "vernier/cuda/on_arch.cuh"
 #include "vernier/cuda/vector.cuh"
 #include "vernier/kv/layout.hpp"
 
@@ -29,11 +28,5 @@ struct CopyPage {
       store_vector<std::uint8_t, 16>(to + at, load_vector<std::uint8_t, 16>(from + at));
   }
 };
-
-/// Copies page `from` to page `to` in `stream`. memory: that of a cache with this layout. The pages must be different ones of it.
-inline void copy_page(const KvLayout& layout, std::uint8_t* memory, int from, int to, Arch arch, Stream stream) {
-  const auto runs = static_cast<unsigned>(layout.geometry.layers) * static_cast<unsigned>(layout.geometry.kv_heads);
-  launch_on<CopyPage>(arch, {runs}, {layout, memory, from, to}, stream);
-}
 
 }  // namespace vernier::cuda
