@@ -55,7 +55,7 @@ struct Both {
     turned.resize(q.size(), 7.0f);
     cuda::append(device.cache, layer, batch.view, {q.data(), count + 2, group * cols}, {k.data(), count + 2, cols},
                  {v.data(), count + 2, cols}, angles.view(), {});
-    EXPECT_EQ(std::memcmp(q.data(), turned.data(), q.size() * sizeof(float)), 0);
+    EXPECT_TRUE(q == turned);
   }
 
   void expect_equal_codes(int layer) const {
@@ -85,7 +85,8 @@ class CudaKvTest : public testing::TestWithParam<Precision> {};
 TEST_P(CudaKvTest, CodesAreThoseOfTheCpu) {
   for (const simt::Options& options : simt::schedules()) {
     simt::session().options = options;
-    for (int head_dim : {64, 80, 128}) {
+    for (int head_dim : {80, 64, 128}) {
+      if (head_dim != 80 && options.order == simt::Order::random) continue;  // one size will do for those
       SCOPED_TRACE(to_string(options) + ", head_dim " + std::to_string(head_dim));
       Both both(GetParam(), head_dim);
       const Angles angles(64, head_dim / 2), fewer(64, 16), none(64, 0);
