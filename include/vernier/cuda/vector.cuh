@@ -1,6 +1,8 @@
 // Several elements that are loaded and stored together.
 #pragma once
 
+#include "vernier/cuda/isa.cuh"  // for __device__ on the emulator
+
 namespace vernier::cuda {
 
 /// N neighbours: read or written through a pointer to it, one access of up to 16 bytes, which must be aligned to its size.
