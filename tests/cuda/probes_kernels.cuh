@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cuda/probes_gemm.cuh"
+#include "cuda/probes_ops.cuh"
 
 namespace vernier::probes {
 
@@ -9,6 +10,7 @@ template <class Machine>
 std::vector<Family<Machine>> kernel_families() {
   return {
       {"Gemm", probe_gemms<Machine>},
+      {"Ops", probe_ops<Machine>},
   };
 }
 

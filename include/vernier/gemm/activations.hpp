@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <type_traits>
 
 #include "vernier/core/math.hpp"
@@ -12,6 +11,7 @@
 #include "vernier/cpu/quantize_spans.hpp"
 #include "vernier/cpu/tile.hpp"
 #include "vernier/gemm/config.hpp"
+#include "vernier/quant/group_scale.hpp"
 #include "vernier/types/bf16.hpp"
 #include "vernier/types/fp16.hpp"
 #include "vernier/types/int8.hpp"
@@ -96,19 +96,6 @@ struct Int8Target {
   float* scales = nullptr;          // its first scale
   std::int32_t* offsets = nullptr;  // its first offset
 };
-
-/// What a code of 1 stands for in a group whose largest magnitude has these bits, and its inverse. NaN for a group that holds NaN or
-/// infinity, and so the token's result; where the scale would be subnormal (absmax below 1.5e-36 for int8) the inverse is 0, and codes are
-/// zero.
-struct GroupScale {
-  float scale, inverse;
-};
-inline GroupScale group_scale(std::int32_t largest, int largest_code) {
-  constexpr std::int32_t infinity = 0x7f800000;
-  if (largest >= infinity) return {std::numeric_limits<float>::quiet_NaN(), 0.0f};
-  const float scale = bits_float(static_cast<std::uint32_t>(largest)) / static_cast<float>(largest_code);
-  return {scale, scale >= std::numeric_limits<float>::min() ? 1.0f / scale : 0.0f};
-}
 
 /// The bits of the largest magnitude in columns [begin, end) of a token of k columns.
 template <Activation T>

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "vernier/core/macros.hpp"
 #include "vernier/core/math.hpp"
 
 namespace vernier::ops {
@@ -12,7 +13,7 @@ namespace vernier::ops {
 /// subnormal, which processors handle a hundred times slower. NaN stays NaN. No branch, no table, no library call.
 ///
 /// x = n ln2 + r with |r| <= ln2 / 2; e^r by its Taylor series of degree 7, whose rest r^8 / 8! is below 6e-9.
-constexpr float exp(float x) {
+VERNIER_HD constexpr float exp(float x) {
   constexpr float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits
   // ln2 in two parts; the upper one has 15 bits, so that its product with n is exact.
   constexpr float log2_e = 0x1.715476p+0f, ln2_upper = 0x1.62e4p-1f, ln2_lower = 0x1.7f7d1cp-20f;
@@ -41,6 +42,6 @@ constexpr float exp(float x) {
 }
 
 /// x / (1 + e^-x), also called swish.
-constexpr float silu(float x) { return x / (1.0f + exp(-x)); }
+VERNIER_HD constexpr float silu(float x) { return x / (1.0f + exp(-x)); }
 
 }  // namespace vernier::ops
