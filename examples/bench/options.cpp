@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/activations_flag.hpp"
 #include "common/cpu_range.hpp"
 #include "common/weight_cache_flags.hpp"
 #include "vernier/core/error.hpp"
@@ -87,11 +88,7 @@ void declare(CLI::App& app, Raw& raw, Options& o) {
   app.add_option("--cache-type-v", raw.values, "also -ctv; keys and values share a format, so this must name the same");
   app.add_option("-t,--threads", raw.threads, "worker threads (default: one per processor, or for each of --cpu-range)");
   app.add_option("--cpu-range", raw.cpu_range, cpu_range_help);
-  app.add_option("--activations", raw.activations,
-                 "f32: never rounded; i8 (auto): int8 for i8 and nf4 weights, bf16 for fp8; i16: also 14 bits for f16 and bf16 weights; "
-                 "bf16: also bf16 for bf16 weights")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "f32", "i8", "i16", "bf16"}));
+  add_activations_flag(app, raw.activations);
   app.add_option("-r,--repetitions", o.repetitions, "of each test")->capture_default_str()->check(CLI::Range(1, 1000));
   app.add_flag("!--no-warmup", o.warmup, "do not run each test once before it is timed");
   add_weight_cache_flags(app, o.weight_cache);

@@ -31,7 +31,7 @@ struct Options {
   std::vector<Phase> phases;
   std::vector<int> depths{0}, threads, sequences{1};
   std::vector<int> processors;  // that workers are kept on, one each; empty: the system places them
-  model::Activations activations = model::Activations::i8;
+  model::Activations activations = model::default_activations;
   model::WeightCache weight_cache;
   int repetitions = 5, batch = 512;
   bool warmup = true;

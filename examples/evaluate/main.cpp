@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/activations_flag.hpp"
 #include "common/command.hpp"
 #include "common/io/checkpoint.hpp"
 #include "common/model/cpu_llama.hpp"
@@ -38,11 +39,7 @@ Options parse(int argc, char** argv, CLI::App& app) {
   weights->check(CLI::IsMember({"f16", "bf16", "i8", "e4m3", "e5m2", "nf4"}));
   app.add_option("--plan", o.plan, "layer plan: a file that gives each matrix its format, or mixed")->excludes(weights);
   app.add_option("--kv,--kv-cache-dtype", o.kv, "format of cached keys and values")->capture_default_str()->check(kv_names);
-  app.add_option("--activations", o.activations,
-                 "f32: never rounded; i8 (auto): int8 for i8 and nf4 weights, bf16 for fp8; i16: also 14 bits for f16 and bf16 weights; "
-                 "bf16: also bf16 for bf16 weights")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "f32", "i8", "i16", "bf16"}));
+  add_activations_flag(app, o.activations);
   auto* text = app.add_option("--text", o.text, "judge on this text, cut into windows of --ctx-size tokens");
   app.add_option("--tokens", o.tokens, "judge on these ids: one independent sequence a line")->excludes(text);
   app.add_option("--logits", o.logits, "write float32 logits (positions, vocab) to this .npy file");

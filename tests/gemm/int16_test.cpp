@@ -154,8 +154,10 @@ TEST_F(Int16Gemm, ShowsWhatIsNotFinite) {
         }
     }
   GemmCase c({Precision::f16, Scaling::none, 0}, {40, 96}, 33);
-  const std::size_t place = c.w.panel().byte_offset(3, 70);
-  c.w.codes()[place] = 0x00, c.w.codes()[place + 1] = 0x7c;  // infinity, which no quantiser writes
+  std::vector<std::uint16_t> codes(40 * 96);
+  unpack_codes<Precision::f16>(c.w, 0, {codes.data(), 40, 96});
+  codes[3 * 96 + 70] = 0x7c00;  // infinity, which no quantiser writes
+  pack_codes<Precision::f16>(c.w, 0, {codes.data(), 40, 96});
   for (const int m : {1, 9, 33}) {
     const std::vector<float> y = c.run(pool, options, m);
     for (std::size_t i = 0; i < y.size(); ++i) EXPECT_EQ(std::isnan(y[i]), i % 40 == 3) << i;

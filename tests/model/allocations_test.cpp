@@ -98,7 +98,7 @@ constexpr auto i8 = Activations::i8;
 INSTANTIATE_TEST_SUITE_P(Formats, Allocations,
                          testing::Values(Case{Precision::nf4, Precision::f16, i8, 1}, Case{Precision::nf4, Precision::i8, i8, 3},
                                          Case{Precision::nf4, Precision::e4m3, Activations::f32, 2},
-                                         Case{Precision::i8, Precision::i8, i8, 2}, Case{Precision::f16, Precision::f16, i8, 3},
+                                         Case{Precision::i8, Precision::i8, i8, 2}, Case{Precision::f16, Precision::f16, default_activations, 3},
                                          Case{Precision::e4m3, Precision::e4m3, i8, 2},
                                          Case{Precision::bf16, Precision::bf16, Activations::bf16, 2}),
                          [](const auto& p) { return to_string(p.param); });

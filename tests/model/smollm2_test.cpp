@@ -57,7 +57,7 @@ std::vector<Expected> read_expected() {
 /// The model at one weight and KV format.
 class Model {
  public:
-  Model(Precision weights, Precision kv, Activations activations = Activations::i8)
+  Model(Precision weights, Precision kv, Activations activations = default_activations)
       : pool_(2),
         llama_(load(weights), CpuBackend(pool_, activations)),
         cache_({.precision = kv}, llama_.kv_geometry(40)),

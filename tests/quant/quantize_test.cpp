@@ -168,8 +168,8 @@ TEST(Quantize, LayoutIsWhatItsVersionSays) {
     const PackedMatrix packed = quantize({w.data(), 70, 200}, format);
     for (const std::uint8_t byte : packed.memory()) sum = sum * 0x100000001b3u + byte;
   }
-  EXPECT_EQ(packed_layout_version, 1u);
-  EXPECT_EQ(sum, 14135606861494683593u);
+  EXPECT_EQ(packed_layout_version, 2u);
+  EXPECT_EQ(sum, 16731891887291681990u);
 }
 
 TEST(Encode, Nf4TakesTheLowerCodeAtABorder) {
@@ -262,6 +262,46 @@ TEST(Quantize, RefusesWhatNoCodeCanHold) {
       }
     }
   }
+}
+
+/// The biased exponent of the largest magnitude among the columns of one exponent group.
+template <Precision P>
+void expect_exponents(const PackedMatrix& w, Shape s) {
+  const int groups = ceil_div(s.k, exponent_group);
+  std::vector<CodeOf<P>> codes(static_cast<std::size_t>(s.n * s.k));
+  unpack_codes<P>(w, 0, {codes.data(), s.n, s.k});
+  for (int row = 0; row < round_up(s.n, CpuPanel::rows); ++row)
+    for (int group = 0; group < groups; ++group) {
+      float largest = 0;
+      for (int col = group * exponent_group; row < s.n && col < std::min(s.k, (group + 1) * exponent_group); ++col) {
+        const float x = std::abs(TypeOf<P>{codes[static_cast<std::size_t>(row * s.k + col)]}.decode());
+        largest = std::isfinite(x) ? std::max(largest, x) : std::numeric_limits<float>::infinity();
+      }
+      const std::size_t at = static_cast<std::size_t>((row / CpuPanel::rows * groups + group) * CpuPanel::rows + row % CpuPanel::rows);
+      EXPECT_EQ(w.view().exponents[at], float_bits(largest) >> 23) << name(P) << " (" << row << ", group " << group << ")";
+    }
+}
+
+template <Precision P>
+void expect_exponents_however_packed(Shape s) {
+  std::vector<float> values = test::normal(static_cast<std::size_t>(s.n * s.k), 5);
+  for (std::size_t i = 0; i < values.size(); i += 3) values[i] = std::ldexp(values[i], -static_cast<int>(i % 40));  // subnormal in f16
+  PackedMatrix w = quantize({values.data(), s.n, s.k}, default_format(P));
+  expect_exponents<P>(w, s);
+  std::vector<CodeOf<P>> codes(values.size());
+  unpack_codes<P>(w, 0, {codes.data(), s.n, s.k});
+  codes[codes.size() / 2] = P == Precision::f16 ? 0xfc00 : 0x7fc0;  // minus infinity, NaN
+  pack_codes<P>(w, 0, {codes.data(), s.n, s.k});
+  expect_exponents<P>(w, s);
+}
+
+TEST(Quantize, StoresTheExponentOfEachGroupOf16BitWeights) {
+  for (const Shape s : shapes) {
+    expect_exponents_however_packed<Precision::f16>(s);
+    expect_exponents_however_packed<Precision::bf16>(s);
+  }
+  const std::vector<float> w(64);
+  EXPECT_EQ(quantize({w.data(), 1, 64}, default_format(Precision::i8)).view().exponents, nullptr);
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ class CpuBackend {
   using Step = CpuStep;
 
   /// The pool is not owned. `isa` is the instruction set of every kernel.
-  explicit CpuBackend(cpu::ThreadPool& pool, Activations activations = Activations::i8, cpu::Isa isa = cpu::selected_isa())
+  explicit CpuBackend(cpu::ThreadPool& pool, Activations activations = default_activations, cpu::Isa isa = cpu::selected_isa())
       : pool_(&pool), activations_(activations), isa_(isa) {}
 
   cpu::ThreadPool& pool() { return *pool_; }

@@ -42,7 +42,7 @@ Activations parse_activations(std::string_view text) {
   for (Activations activations : {Activations::f32, Activations::i8, Activations::i16, Activations::bf16})
     if (text == name(activations)) return activations;
   expect(text == "auto", "vernier::model", "activations are ", text, ", expected auto, f32, i8, i16 or bf16");
-  return Activations::i8;
+  return default_activations;
 }
 
 FormatOf uniform_formats(Precision precision) {

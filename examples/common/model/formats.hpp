@@ -15,15 +15,18 @@ namespace vernier::model {
 /// What linear layers may round their activations to. docs/numerics.md says what each costs.
 ///   f32   nothing: always multiplied in float
 ///   i8    int8 for i8 and nf4 weights, bf16 for fp8 weights, whose own rounding hides it: several times, and twice as fast in prefill
-///   i16   like i8, and 14 bits beside the largest of 64 for f16 and bf16 weights: twice as fast in prefill, up to a fifth slower in decode;
-///         costs a sixth of what rounding to bf16 does. Needs AVX-512; multiplied in float elsewhere
+///   i16   like i8, and 14 bits beside the largest of 64 for f16 and bf16 weights: twice as fast in prefill, as fast in decode; costs a
+///         tenth of what rounding to bf16 does. Needs AVX-512; multiplied in float elsewhere
 ///   bf16  like i8, and bf16 for bf16 weights too: twice as fast in prefill, but it costs more than the weights' rounding
 enum class Activations : unsigned char { f32, i8, i16, bf16 };
+
+/// What costs next to nothing and is fast: on a command line, auto.
+inline constexpr Activations default_activations = Activations::i16;
 
 /// The name used in flags and records.
 std::string_view name(Activations activations);
 
-/// The one that a name on a command line means; auto is i8. Throws Error for any other.
+/// The one that a name on a command line means; auto is default_activations. Throws Error for any other.
 Activations parse_activations(std::string_view text);
 
 /// Linear layers in `precision`, the embedding in f16. Every token passes through the head, so that its rounding costs more than any

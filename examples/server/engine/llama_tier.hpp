@@ -15,7 +15,7 @@ struct LlamaTierConfig {
   KvConfig kv{};    // precision and size of the pages
   int context = 0;  // most tokens of one sequence; 0: what the model was trained for
   int pages = 0;    // of the pool
-  model::Activations activations = model::Activations::i8;
+  model::Activations activations = model::default_activations;
 };
 
 /// Allocates the cache at once. Weights may be shared with other tiers; the pool is not owned, and is used by the engine's thread alone

@@ -154,10 +154,9 @@ LoadedModel load_model(const Options& options, const std::function<void(const st
     held.push_back(std::make_shared<const model::Weights>(
         loader.load(model::uniform_formats(precision), [&](std::size_t done, std::size_t total) { progress(tier, done, total); })));
     const KvConfig kv = kv_config(options, tier);
-    const model::Activations activations =
-        ladder_tier(tier).activations == Precision::f32 ? model::Activations::f32 : model::Activations::i8;
-    tiers.push_back(
-        make_llama_tier(held.back(), *out.pool, {.kv = kv, .context = plan.context, .pages = plan.pages[i], .activations = activations}));
+    tiers.push_back(make_llama_tier(
+        held.back(), *out.pool,
+        {.kv = kv, .context = plan.context, .pages = plan.pages[i], .activations = model::parse_activations(options.activations)}));
     TierInfo info{.name = tier, .weight_bytes = bytes_by_format(*held.back()), .kv = std::string(name(kv.precision))};
     std::string line = concat("tier ", tier, ":");
     for (const auto& [format, bytes] : info.weight_bytes) line += concat(" ", (bytes + (1 << 19)) >> 20, " MiB in ", format, ",");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "common/activations_flag.hpp"
 #include "common/cpu_range.hpp"
 #include "common/weight_cache_flags.hpp"
 #include "vernier/core/error.hpp"
@@ -59,6 +60,7 @@ void add_options(CLI::App& app, Options& o, Extra& extra) {
       ->capture_default_str()
       ->check(positive);
   add_weight_cache_flags(app, o.weight_cache);
+  add_activations_flag(app, o.activations);
   app.add_option("--chat-template-file,--chat-template", o.chat_template_file, "file with the chat template (default: the model's)");
   app.add_option("--tiers", o.tiers, "precisions to hold, lowest first")
       ->delimiter(',')

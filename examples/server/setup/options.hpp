@@ -19,7 +19,8 @@ struct Options {
   int context = 0;              // 0: the model's, or what the cache holds if that is less
   std::string kv = "auto";      // auto, or the format for every tier
   model::WeightCache weight_cache{.where = "auto"};
-  int kv_memory_mib = 1024;  // for keys and values of all tiers together
+  std::string activations = "auto";  // auto, or what all tiers round activations to
+  int kv_memory_mib = 1024;          // for keys and values of all tiers together
   std::string chat_template_file;
   std::vector<std::string> tiers{"nf4", "i8", "f16"};
   std::string tier = "auto";  // of requests that do not force one

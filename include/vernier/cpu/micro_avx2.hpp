@@ -237,17 +237,19 @@ template <Precision P, int... I>
   (_mm256_storeu_ps(out + I * 8, decode<P, I / 4, I % 4>(codes)), ...);
 }
 
-/// The first `k` columns of a panel as an f32 panel, [k][32] floats in units of float_unit(P).
+/// The codes of a panel as an f32 panel, [k][32] floats in units of float_unit(P).
 template <Precision P>
-inline void decode_panel(const std::uint8_t* codes, int k, std::uint8_t* bytes) {
+inline void decode_panel(const Tile& panel, std::uint8_t* bytes) {
+  const std::uint8_t* codes = panel.codes;
   float* out = reinterpret_cast<float*>(bytes);
   constexpr int pack = CpuPanel::pack(P), step_bytes = 32 * pack * bits(P) / 8;
-  for (int k0 = 0; k0 < k; k0 += pack, codes += step_bytes, out += pack * 32) decode_step<P>(codes, out, indices<4 * pack>);
+  for (int k0 = 0; k0 < panel.k; k0 += pack, codes += step_bytes, out += pack * 32) decode_step<P>(codes, out, indices<4 * pack>);
 }
 
-/// The first `k` columns of an nf4 panel as an i8 panel of its values in units of 1/127.
-inline void decode_integer_panel(const std::uint8_t* codes, int k, std::uint8_t* out) {
-  for (int k0 = 0; k0 < k; k0 += 8, out += 256)
+/// The codes of an nf4 panel as an i8 panel of its values in units of 1/127.
+inline void decode_integer_panel(const Tile& panel, std::uint8_t* out) {
+  const std::uint8_t* codes = panel.codes;
+  for (int k0 = 0; k0 < panel.k; k0 += 8, out += 256)
     for (int v = 0; v < 4; ++v, codes += 32) {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 32 * v), integers<Precision::nf4, 0>(codes));
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 128 + 32 * v), integers<Precision::nf4, 1>(codes));

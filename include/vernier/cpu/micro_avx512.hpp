@@ -163,12 +163,13 @@ template <Precision P, int... J>
   ((_mm512_storeu_ps(out + J * 32, decode<P, J>(codes).low), _mm512_storeu_ps(out + J * 32 + 16, decode<P, J>(codes).high)), ...);
 }
 
-/// The first `k` columns of a panel as an f32 panel, [k][32] floats in units of float_unit(P).
+/// The codes of a panel as an f32 panel, [k][32] floats in units of float_unit(P).
 template <Precision P>
-inline void decode_panel(const std::uint8_t* codes, int k, std::uint8_t* bytes) {
+inline void decode_panel(const Tile& panel, std::uint8_t* bytes) {
+  const std::uint8_t* codes = panel.codes;
   float* out = reinterpret_cast<float*>(bytes);
   constexpr int pack = CpuPanel::pack(P), step_bytes = 32 * pack * bits(P) / 8;
-  for (int k0 = 0; k0 < k; k0 += pack, codes += step_bytes, out += pack * 32) decode_step<P>(codes, out, indices<pack>);
+  for (int k0 = 0; k0 < panel.k; k0 += pack, codes += step_bytes, out += pack * 32) decode_step<P>(codes, out, indices<pack>);
 }
 
 /// What the sums of float_tile<P> must be multiplied by: e4m3 is decoded as an f16 with another bias.

@@ -20,6 +20,11 @@ struct Int16Group {
   static constexpr int pairs = int16_group / 2;
   alignas(64) float scales[32];   // one per row, a power of two; NaN where a weight of the group is not finite
   std::int16_t codes[pairs][64];  // two columns of 32 rows: [row][2]
+
+  [[gnu::always_inline]] void store(int pair, const Lanes& w) {
+    _mm512_store_si512(codes[pair], w.low);
+    _mm512_store_si512(codes[pair] + 32, w.high);
+  }
 };
 
 /// What a code of 1 stands for in 16 rows, and its inverse.
@@ -27,14 +32,14 @@ struct Unit {
   __m512 scale, inverse;
 };
 
-/// The unit for rows whose largest magnitudes have these bits. Below 2^-100 it shrinks no further: such weights lose bits instead of
+/// The unit of 16 rows whose largest magnitudes have these exponents. Below 2^-100 it shrinks no further: such weights lose bits instead of
 /// overflowing the inverse.
-[[gnu::always_inline]] inline Unit unit_of(__m512i largest) {
-  const __m512i infinity = _mm512_set1_epi32(0x7f800000), least = _mm512_set1_epi32((127 - 100) << 23);
-  const __m512i exponent = _mm512_max_epi32(_mm512_and_si512(largest, infinity), least);
+[[gnu::always_inline]] inline Unit unit_of(const std::uint8_t* exponents) {
+  const __m512i stored = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(exponents)));
+  const __m512i exponent = _mm512_slli_epi32(_mm512_max_epi32(stored, _mm512_set1_epi32(127 - 100)), 23);
   const __m512i scale = _mm512_sub_epi32(exponent, _mm512_set1_epi32(11 << 23));
   const __m512i inverse = _mm512_sub_epi32(_mm512_set1_epi32((2 * 127 + 11) << 23), exponent);
-  const __mmask16 finite = _mm512_cmplt_epi32_mask(largest, infinity);
+  const __mmask16 finite = _mm512_cmplt_epi32_mask(stored, _mm512_set1_epi32(255));
   const __m512i nan = _mm512_set1_epi32(0x7fc00000);
   return {_mm512_castsi512_ps(_mm512_mask_mov_epi32(nan, finite, scale)), _mm512_castsi512_ps(inverse)};
 }
@@ -42,57 +47,41 @@ struct Unit {
 /// The units of all 32 rows over a group.
 struct Units {
   Unit low, high;
-};
 
-/// The largest magnitudes of some columns of 32 rows.
-template <Precision P>
-struct Largest {
-  static_assert(P == Precision::f16 || P == Precision::bf16, "vernier::cpu::avx512::Largest: int16 multiplies take f16 and bf16 weights");
-  Lanes bits;  // f16: of even and odd columns; bf16: two columns to a lane
-
-  [[gnu::always_inline]] Largest() : bits{_mm512_setzero_si512(), _mm512_setzero_si512()} {}
-
-  /// Two columns, or the first alone.
-  [[gnu::always_inline]] void add(const std::uint8_t* codes, bool both = true) {
-    const __m512i magnitude = _mm512_set1_epi32(0x7fff7fff);
-    bits.low = _mm512_max_epu16(bits.low, _mm512_and_si512(_mm512_loadu_si512(codes), magnitude));
-    if (both || P == Precision::bf16)  // a panel of bf16 is padded to whole pairs
-      bits.high = _mm512_max_epu16(bits.high, _mm512_and_si512(_mm512_loadu_si512(codes + 64), magnitude));
-  }
-  [[gnu::always_inline]] Units units() const {
-    if constexpr (P == Precision::f16) {
-      const Column largest = from_f16(_mm512_max_epu16(bits.low, bits.high));
-      return {unit_of(_mm512_castps_si512(largest.low)), unit_of(_mm512_castps_si512(largest.high))};
-    } else {
-      return {unit_of(of_both(bits.low)), unit_of(of_both(bits.high))};
-    }
-  }
-
- private:
-  [[gnu::always_inline]] static __m512i of_both(__m512i pairs) {
-    return _mm512_max_epi32(_mm512_slli_epi32(pairs, 16), _mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
-  }
+  [[gnu::always_inline]] explicit Units(const std::uint8_t* exponents) : low(unit_of(exponents)), high(unit_of(exponents + 16)) {}
 };
 
 /// x * inverse, rounded to nearest even, in the lower 16 bits of each lane: the sum with 1.5 * 2^23 ends in that integer.
 [[gnu::always_inline]] inline __m512i round_to_code(__m512 x, __m512 inverse) {
   return _mm512_castps_si512(_mm512_fmadd_ps(x, inverse, _mm512_set1_ps(12582912.0f)));
 }
+/// Assembly, because g++ 12 copies the first operand before it has it overwritten.
 [[gnu::always_inline]] inline __m512i code_pairs(__m512 even, __m512 odd, __m512 inverse) {
-  return _mm512_mask_blend_epi16(0xaaaaaaaau, round_to_code(even, inverse), _mm512_slli_epi32(round_to_code(odd, inverse), 16));
+  const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  // Word 2i from word 2i of the first, word 2i + 1 from word 2i of the second, whose words count from 32.
+  const __m512i lower_words = _mm512_add_epi32(_mm512_mullo_epi32(lane, _mm512_set1_epi32(0x20002)), _mm512_set1_epi32(0x200000));
+  __m512i codes = round_to_code(even, inverse);
+  asm("vpermt2w %2, %1, %0" : "+v"(codes) : "v"(lower_words), "v"(round_to_code(odd, inverse)));
+  return codes;
 }
 
-/// Two columns at `codes` as pairs of integers; the second is zero unless `both`.
+/// Column J of two of f16 or bf16 weights at `codes`.
+template <Precision P, int J>
+[[gnu::always_inline]] inline Column column_of_pair(const std::uint8_t* codes) {
+  static_assert(P == Precision::f16 || P == Precision::bf16, "vernier::cpu::avx512: int16 multiplies take f16 and bf16 weights");
+  if constexpr (P == Precision::f16)
+    return decode<P, 0>(codes + 64 * J);
+  else
+    return decode<P, J>(codes);
+}
+
+/// Two columns as pairs of integers; the second is zero unless `both`.
 template <Precision P>
 [[gnu::always_inline]] inline Lanes int16_pairs(const std::uint8_t* codes, const Units& units, bool both = true) {
-  if constexpr (P == Precision::f16) {
-    const Column even = from_f16(_mm512_loadu_si512(codes));
-    const Column odd = from_f16(both ? _mm512_loadu_si512(codes + 64) : _mm512_setzero_si512());
-    return {code_pairs(even.low, odd.low, units.low.inverse), code_pairs(even.high, odd.high, units.high.inverse)};
-  } else {
-    const Column even = decode<P, 0>(codes), odd = decode<P, 1>(codes);
-    return {code_pairs(even.low, odd.low, units.low.inverse), code_pairs(even.high, odd.high, units.high.inverse)};
-  }
+  const Column even = column_of_pair<P, 0>(codes);
+  Column odd{_mm512_setzero_ps(), _mm512_setzero_ps()};
+  if (both || P == Precision::bf16) odd = column_of_pair<P, 1>(codes);  // a panel of bf16 is padded to whole pairs
+  return {code_pairs(even.low, odd.low, units.low.inverse), code_pairs(even.high, odd.high, units.high.inverse)};
 }
 
 /// dot += the two products of each lane. Assembly for the reason that add_quads() gives.
@@ -110,47 +99,25 @@ template <int Width, int... T>
   (add_pairs(dots.of[T], w, broadcast_word(x + 2 * T)), ...);
 }
 
-/// The units of a group of `columns` columns.
-template <Precision P>
-[[gnu::always_inline]] inline Units group_units(const std::uint8_t* codes, int columns) {
-  Largest<P> largest;
-  for (int column = 0; column < columns; column += 2, codes += 128) largest.add(codes, column + 1 < columns);
-  return largest.units();
-}
-
-/// Calls use(pair, codes) for each pair of columns of a group; the last may be one column and zeros.
-template <Precision P, class Use>
-[[gnu::always_inline]] inline void for_pairs(const std::uint8_t* codes, int columns, const Units& units, const Use& use) {
-  int pair = 0;
-  for (; pair < columns / 2; ++pair, codes += 128) {
-    // The next group: a group is read twice, and between its last read and the next one's first, memory would stand idle.
-    _mm_prefetch(reinterpret_cast<const char*>(codes) + 64 * int16_group, _MM_HINT_T0);
-    _mm_prefetch(reinterpret_cast<const char*>(codes) + 64 * int16_group + 64, _MM_HINT_T0);
-    use(pair, int16_pairs<P>(codes, units));
-  }
-  if (columns % 2 != 0) use(pair, int16_pairs<P>(codes, units, false));
-}
-
 /// `columns` columns of a panel, at most a group, as integers.
 template <Precision P>
-[[gnu::always_inline]] inline void decode_group(const std::uint8_t* codes, int columns, Int16Group& out) {
-  const Units units = group_units<P>(codes, columns);
+[[gnu::always_inline]] inline void decode_group(const std::uint8_t* codes, const std::uint8_t* exponents, int columns, Int16Group& out) {
+  const Units units(exponents);
   _mm512_store_ps(out.scales, units.low.scale);
   _mm512_store_ps(out.scales + 16, units.high.scale);
-  const auto store = [&out](int pair, const Lanes& w) {
-    _mm512_store_si512(out.codes[pair], w.low);
-    _mm512_store_si512(out.codes[pair] + 32, w.high);
-  };
-  for_pairs<P>(codes, columns, units, store);
-  for (int pair = (columns + 1) / 2; pair < Int16Group::pairs; ++pair) store(pair, {_mm512_setzero_si512(), _mm512_setzero_si512()});
+  int pair = 0;
+  for (; pair < columns / 2; ++pair, codes += 128) out.store(pair, int16_pairs<P>(codes, units));
+  if (columns % 2 != 0) out.store(pair++, int16_pairs<P>(codes, units, false));
+  for (; pair < Int16Group::pairs; ++pair) out.store(pair, {_mm512_setzero_si512(), _mm512_setzero_si512()});
 }
 
 /// A panel as integers: ceil(k / int16_group) groups at `out`.
 template <Precision P>
-inline void decode_int16_panel(const std::uint8_t* codes, int k, std::uint8_t* out) {
+inline void decode_int16_panel(const Tile& panel, std::uint8_t* out) {
+  const std::uint8_t *codes = panel.codes, *exponents = panel.exponents;
   auto* group = reinterpret_cast<Int16Group*>(out);
-  for (int left = k; left > 0; left -= int16_group, codes += 64 * int16_group)
-    decode_group<P>(codes, std::min(left, int16_group), *group++);
+  for (int left = panel.k; left > 0; left -= int16_group, codes += 64 * int16_group, exponents += 32)
+    decode_group<P>(codes, exponents, std::min(left, int16_group), *group++);
 }
 
 template <int Width, int... Pair>
@@ -170,33 +137,54 @@ template <int Width, class Sums>
   dots.add_to(sums, x_scales, _mm512_load_ps(group.scales), _mm512_load_ps(group.scales + 16), indices<Width>);
 }
 
+template <Precision P, int... Pair>
+[[gnu::always_inline]] inline void add_converted(Dots<1>& dots, const std::uint8_t* codes, const Units& units, const std::int16_t* x,
+                                                 Indices<Pair...>) {
+  (add_columns(dots, int16_pairs<P>(codes + 128 * Pair, units), x + 2 * Pair, indices<1>), ...);
+}
+
+/// sums += one group of `columns` columns for one token: products straight from the conversion, which nobody shares.
+template <Precision P>
+[[gnu::always_inline]] inline void add_group(Sums<1>& sums, const Tile& group, int columns) {
+  constexpr int unrolled = 4;
+  const Units units(group.exponents);
+  const std::uint8_t* codes = group.codes;
+  const auto* x = static_cast<const std::int16_t*>(group.x);
+  Dots<1> dots;
+  dots.zero(indices<1>);
+  int left = columns / 2;
+  for (; left >= unrolled; left -= unrolled, codes += 128 * unrolled, x += 2 * unrolled)
+    add_converted<P>(dots, codes, units, x, indices<unrolled>);
+  for (; left > 0; --left, codes += 128, x += 2) add_converted<P>(dots, codes, units, x, indices<1>);
+  if (columns % 2 != 0) add_columns(dots, int16_pairs<P>(codes, units, false), x, indices<1>);
+  dots.add_to(sums, group.x_scales, units.low.scale, units.high.scale, indices<1>);
+}
+
 /// The groups of one tile: from a decoded panel, or from the weights as they are stored, each group through the first-level cache. The same
 /// sums, bit by bit.
 template <Precision P, int Width, bool Decoded, class Sums>
 [[gnu::always_inline]] inline void int16_groups(const Tile& tile, Sums& sums) {
-  const auto* x = static_cast<const std::int16_t*>(tile.x);
-  const float* x_scales = tile.x_scales;
   sums.zero(indices<Width>);
-  if constexpr (Decoded) {
-    const auto* group = reinterpret_cast<const Int16Group*>(tile.codes);
-    for (int k = 0; k < tile.k; k += int16_group, x += int16_group * Width, x_scales += Width)
-      add_group<Width>(sums, *group++, x, x_scales);
-  } else {
-    const std::uint8_t* codes = tile.codes;
-    for (int left = tile.k; left > 0; left -= int16_group, codes += 64 * int16_group, x += int16_group * Width, x_scales += Width) {
-      const int columns = std::min(left, int16_group);
-      if constexpr (Width == 1) {  // nothing to share: products straight from the conversion
-        const Units units = group_units<P>(codes, columns);
-        Dots<1> dots;
-        dots.zero(indices<1>);
-        for_pairs<P>(codes, columns, units, [&](int pair, const Lanes& w) { add_columns(dots, w, x + 2 * pair, indices<1>); });
-        dots.add_to(sums, x_scales, units.low.scale, units.high.scale, indices<1>);
+  Tile rest = tile;  // what is left of it, a group at a time
+  for (; rest.k > 0; rest.k -= int16_group) {
+    const auto* x = static_cast<const std::int16_t*>(rest.x);
+    const int columns = std::min(rest.k, int16_group);
+    if constexpr (Decoded) {
+      add_group<Width>(sums, *reinterpret_cast<const Int16Group*>(rest.codes), x, rest.x_scales);
+      rest.codes += sizeof(Int16Group);
+    } else {
+      if constexpr (Width == 1) {
+        add_group<P>(sums, rest, columns);
       } else {
         Int16Group group;
-        decode_group<P>(codes, columns, group);
-        add_group<Width>(sums, group, x, x_scales);
+        decode_group<P>(rest.codes, rest.exponents, columns, group);
+        add_group<Width>(sums, group, x, rest.x_scales);
       }
+      rest.codes += 64 * int16_group;
+      rest.exponents += CpuPanel::rows;
     }
+    rest.x = x + int16_group * Width;
+    rest.x_scales += Width;
   }
   store_sums<Width>(tile, sums, nullptr, 0, indices<Width>);
 }

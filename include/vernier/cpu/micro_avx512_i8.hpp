@@ -120,11 +120,15 @@ struct Int8Stream {
   const std::int8_t* x;
   const float* x_scales;
   const std::int32_t* offsets;
+  const std::uint8_t* ahead;
+  int ahead_lines;
 
   /// The sums of the next activation group, of `columns` columns; leaves x_scales at the group, for add_to().
   [[gnu::always_inline]] Dots<Width> group(int columns) {
     Dots<Width> dots;
     dots.start(offsets, indices<Width>);
+    if constexpr (Width > 1)  // one token takes no longer than its weights, which then come by themselves
+      for (int line = 0; line < ahead_lines; ++line, ahead += 64) _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T1);
     constexpr int unrolled = 16 / pack;
     int k = 0;
     for (; k + 16 <= columns; k += 16) steps(dots, indices<unrolled>);
@@ -146,7 +150,8 @@ struct Int8Stream {
 template <Precision P, int Width, class Sums>
 [[gnu::always_inline]] inline void int8_groups(const Tile& tile, Sums& sums) {
   constexpr int group = activation_group(P);
-  Int8Stream<P, Width> stream{tile.codes, static_cast<const std::int8_t*>(tile.x), tile.x_scales, tile.x_offsets};
+  Int8Stream<P, Width> stream{tile.codes,      static_cast<const std::int8_t*>(tile.x), tile.x_scales, tile.x_offsets, tile.ahead,
+                              tile.ahead_lines};
   if (P == Precision::nf4 || tile.scale_group == group) {
     sums.zero(indices<Width>);
     const float* scales = tile.scales;

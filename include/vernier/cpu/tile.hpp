@@ -17,7 +17,7 @@ constexpr int activation_group(Precision p) { return p == Precision::nf4 ? 64 : 
 
 /// Columns of K that share a scale in an int16 multiply, of weights and of activations, and the largest code of an activation. Weights
 /// reach 4094 (f16: 2047 * 2), and 64 products of the two stay below 2^31.
-inline constexpr int int16_group = 64, int16_largest = 8191;
+inline constexpr int int16_group = exponent_group, int16_largest = 8191;
 static_assert(std::int64_t{int16_group} * int16_largest * 4094 < std::int64_t{1} << 31, "vernier::cpu: int16 sums overflow int32");
 
 inline constexpr int max_tile_width = 16;
@@ -31,11 +31,14 @@ struct Tile {
   int width = 1;                            // tokens, at most max_tile_width
   const std::uint8_t* codes = nullptr;      // the panel, in CpuPanel order
   const float* scales = nullptr;            // [scale groups][32], null without scales
+  const std::uint8_t* exponents = nullptr;  // int16: [k / 64][32], see PackedView
   int scale_group = 0;                      // columns per scale, a multiple of the pack; k when a row has one scale
   int k = 0;                                // columns, padded to a multiple of the pack
   const void* x = nullptr;                  // activations
   const float* x_scales = nullptr;          // int8, int16: [k / activation group][width]
   const std::int32_t* x_offsets = nullptr;  // int8: [k / activation group][width], -128 times the sum of the group's codes
+  const std::uint8_t* ahead = nullptr;      // int8: what to fetch meanwhile of the panel that comes next,
+  int ahead_lines = 0;                      // so many cache lines for each activation group
   float unit = 1;                           // what a decoded weight of 1 stands for; multiplies the scales
   float* y = nullptr;                       // out: (width, 32)
 };

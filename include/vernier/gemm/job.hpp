@@ -85,10 +85,11 @@ struct GemmJob {
     tile.unit = kernels->unit;
     tile.scale_group = w.scale_groups > 1 ? w.scale_group : tile.k;
     if (w.scale_groups != 0) tile.scales = w.scales + static_cast<std::ptrdiff_t>(index) * w.scale_groups * CpuPanel::rows;
+    if (w.exponents != nullptr) tile.exponents = w.exponents + static_cast<std::ptrdiff_t>(index) * w.exponent_groups() * CpuPanel::rows;
     if (kernels->decode != nullptr) {
       float* scratch = workspace->panels.data() + static_cast<std::ptrdiff_t>(share) * tiles.padded_k * CpuPanel::rows;
       auto* decoded = reinterpret_cast<std::uint8_t*>(scratch);
-      kernels->decode(tile.codes, tile.k, decoded);
+      kernels->decode(tile, decoded);
       tile.codes = decoded;
     }
     return tile;
@@ -98,12 +99,28 @@ struct GemmJob {
     std::int64_t begin, end;
   };
 
+  /// The codes of the panel behind panel `index`, and how many cache lines of them each tile of `block` fetches for each of its groups, so
+  /// that memory works while the tiles compute, and not only while the first of them meets the panel. None behind the last panel.
+  struct Ahead {
+    const std::uint8_t* codes = nullptr;
+    int lines = 0;
+  };
+  Ahead fetch_ahead(const PackedView& w, int index, Range block) const {
+    const CpuPanel layout = w.panel();
+    if (index + 1 >= layout.panels()) return {};
+    const std::int64_t shares = (block.end - block.begin) * tiles.groups();
+    return {w.codes + static_cast<std::size_t>(index + 1) * layout.panel_bytes(),
+            static_cast<int>(ceil_div(static_cast<std::int64_t>(layout.panel_bytes()) / cache_line, shares))};
+  }
+
   /// Tiles `block` of one panel of a product.
   template <class E>
   void panel(const Product<E>& product, std::int64_t index, int share, Range block) const {
     alignas(64) float sums[max_tile_width * CpuPanel::rows];
     Tile tile = panel_tile(product.w, static_cast<int>(index), share);
     tile.y = sums;
+    const Ahead ahead = fetch_ahead(product.w, static_cast<int>(index), block);
+    tile.ahead_lines = ahead.lines;
     for (int i = static_cast<int>(block.begin); i < block.end; ++i) {
       const std::size_t at = place(share, i);
       tile.x = in_place() ? static_cast<const void*>(x.data)
@@ -111,6 +128,7 @@ struct GemmJob {
       tile.x_scales = workspace->scales.data() + at * static_cast<std::size_t>(tiles.groups());
       tile.x_offsets = workspace->offsets.data() + at * static_cast<std::size_t>(tiles.groups());
       tile.width = tiles.width(i);
+      tile.ahead = ahead.codes + (i - block.begin) * ahead.lines * tiles.groups() * cache_line;
       kernels->tile(tile.width)(tile);
       store(product, static_cast<int>(index) * CpuPanel::rows, i, sums);
     }
@@ -143,6 +161,8 @@ struct GemmJob {
   }
 
  private:
+  static constexpr int cache_line = 64;  // bytes
+
   /// Values below which waking the shares costs more than it saves.
   static constexpr std::int64_t values_per_wake = 8192;
 

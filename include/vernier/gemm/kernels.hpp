@@ -16,7 +16,7 @@
 
 namespace vernier::cpu {
 
-using DecodePanel = void (*)(const std::uint8_t* codes, int k, std::uint8_t* out);
+using DecodePanel = void (*)(const Tile& panel, std::uint8_t* out);
 
 /// The functions of one config. tiles[i] takes 1 << i tokens, except that wide takes tile_m.
 struct KernelSet {

@@ -10,6 +10,10 @@
 
 namespace vernier {
 
+/// Columns of a row of f16 or bf16 weights whose largest exponent is kept beside the codes, one byte for their 128: what integer multiplies
+/// must know before they read the first of them.
+inline constexpr int exponent_group = 64;
+
 /// The panel order of a weight matrix (n rows, k columns) of one precision.
 ///
 /// Rows are cut into panels of 32, and a panel is stored contiguously, so that a thread that owns a range of panels reads one

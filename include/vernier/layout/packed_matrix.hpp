@@ -19,7 +19,7 @@
 namespace vernier {
 
 /// Raised whenever the same weights come to lie in other bytes: another order, other scales, another rounding. Stored matrices carry it.
-inline constexpr std::uint32_t packed_layout_version = 1;
+inline constexpr std::uint32_t packed_layout_version = 2;
 
 /// What a kernel sees of a packed matrix. Does not own.
 struct PackedView {
@@ -30,7 +30,10 @@ struct PackedView {
   int scale_groups = 0;  // scales per row; 0 without scales
   const std::uint8_t* codes = nullptr;  // CpuPanel order
   const float* scales = nullptr;        // [panel][scale group][32 rows]; rows beyond n have scale 0
+  // f16, bf16: [panel][exponent group][32 rows], the biased exponent that the largest magnitude has as a float; 255: one is not finite
+  const std::uint8_t* exponents = nullptr;
 
+  constexpr int exponent_groups() const { return ceil_div(k, exponent_group); }
   constexpr CpuPanel panel() const { return {format.precision, n, k}; }
   constexpr float scale(int row, int col) const {
     if (scale_groups == 0) return 1.0f;
@@ -44,7 +47,8 @@ struct PackedView {
 ///
 /// Rows and columns are padded to whole panels and steps with codes of zero. Scales are stored per (row, scale group) whatever the scaling:
 /// a scale per tensor or per 128x128 block is repeated for the rows that share it, which costs a row-scaled read at most 3 % and saves each
-/// kernel a branch. Codes are followed by 64 bytes of slack, so that a kernel may load a whole vector at the end.
+/// kernel a branch. Formats without scales have the exponents of their groups there. Codes are followed by 64 bytes of slack, so that a
+/// kernel may load a whole vector at the end.
 class PackedMatrix {
  public:
   static constexpr int max_extent = 1 << 30;  // padding it does not overflow an int
@@ -58,11 +62,11 @@ class PackedMatrix {
   PackedMatrix(int n, int k, WeightFormat format, Arena* arena = nullptr) : n_(n), k_(k), format_(format) {
     check_shape();
     memory_ = arena != nullptr ? arena->take(memory_bytes()) : own_memory(memory_bytes());
-    std::memset(codes() + panel().total_bytes(), 0, scales_offset() - panel().total_bytes());
+    std::memset(codes() + panel().total_bytes(), 0, side_offset() - panel().total_bytes());
   }
 
-  /// Over memory_bytes() bytes that are what memory() of such a matrix was, and stay as they are: codes(), scales() and the mutable
-  /// memory() are not for this one. Throws Error as above.
+  /// Over memory_bytes() bytes that are what memory() of such a matrix was, and stay as they are: codes(), scales(), exponents() and the
+  /// mutable memory() are not for this one. Throws Error as above.
   PackedMatrix(int n, int k, WeightFormat format, std::shared_ptr<const std::uint8_t> memory)
       : n_(n), k_(k), format_(format), memory_(std::const_pointer_cast<std::uint8_t>(std::move(memory))) {
     check_shape();
@@ -87,19 +91,22 @@ class PackedMatrix {
 
   /// For quantisers. Panels may be written by different threads.
   std::uint8_t* codes() { return memory_.get(); }
-  float* scales() { return reinterpret_cast<float*>(memory_.get() + scales_offset()); }
+  float* scales() { return reinterpret_cast<float*>(memory_.get() + side_offset()); }
+  /// See PackedView; for f16 and bf16 alone.
+  std::uint8_t* exponents() { return memory_.get() + side_offset(); }
 
-  /// Codes, slack and scales in one piece, for those who store a matrix and read it back.
+  /// Codes, slack and what stands beside them in one piece, for those who store a matrix and read it back.
   std::span<std::uint8_t> memory() { return {memory_.get(), memory_bytes()}; }
   std::span<const std::uint8_t> memory() const { return {memory_.get(), memory_bytes()}; }
 
-  /// Bytes of codes and scales, padding included: what a pass over the matrix reads.
+  /// Bytes of codes and scales, padding included: what a pass over the matrix reads. (An int16 multiply reads 0.8 % more.)
   std::size_t bytes() const { return panel().total_bytes() + scales_bytes(); }
 
   /// Valid until the matrix is destroyed or assigned to; moving it keeps the view valid.
   PackedView view() const {
     const std::uint8_t* codes = memory_.get();
-    return {format_, n_, k_, scale_group(), scale_groups(), codes, reinterpret_cast<const float*>(codes + scales_offset())};
+    const std::uint8_t* side = codes + side_offset();
+    return {format_, n_, k_, scale_group(), scale_groups(), codes, reinterpret_cast<const float*>(side), has_exponents() ? side : nullptr};
   }
 
  private:
@@ -115,8 +122,14 @@ class PackedMatrix {
     expect(why.empty(), "vernier::PackedMatrix", to_string(format_), " is not a weight format: ", why);
   }
 
-  std::size_t memory_bytes() const { return n_ == 0 ? 0 : scales_offset() + scales_bytes(); }
-  std::size_t scales_offset() const { return round_up(panel().total_bytes(), buffer_alignment) + buffer_alignment; }
+  bool has_exponents() const { return format_.scaling == Scaling::none; }
+  std::size_t memory_bytes() const { return n_ == 0 ? 0 : side_offset() + scales_bytes() + exponents_bytes(); }
+  std::size_t side_offset() const { return round_up(panel().total_bytes(), buffer_alignment) + buffer_alignment; }
+  std::size_t exponents_bytes() const {
+    return has_exponents()
+               ? static_cast<std::size_t>(panel().panels()) * static_cast<std::size_t>(ceil_div(k_, exponent_group)) * CpuPanel::rows
+               : 0;
+  }
   std::size_t scales_bytes() const {
     return static_cast<std::size_t>(panel().panels()) * static_cast<std::size_t>(scale_groups() * CpuPanel::rows) * sizeof(float);
   }
@@ -124,7 +137,7 @@ class PackedMatrix {
   int n_ = 0;
   int k_ = 0;
   WeightFormat format_{};
-  std::shared_ptr<std::uint8_t> memory_;  // codes, slack, scales: in one piece, so that huge pages hold all of it
+  std::shared_ptr<std::uint8_t> memory_;  // codes, slack, scales or exponents: in one piece, so that huge pages hold all of it
 };
 
 /// Throws Error unless rows [first_row, first_row + rows) by cols are whole panels of w, whose last panel may be short.

@@ -13,7 +13,7 @@ namespace vernier {
 /// Structural, so that a ladder of tiers can be a template argument. New fields go last, with a default.
 struct Tier {
   Precision weights = Precision::f16;      // of the linear layers
-  Precision activations = Precision::f32;  // what the multiplications see; f32 means that they are not rounded
+  Precision activations = Precision::f32;  // what the multiplications see; f32: they are not rounded to a format
   Precision kv = Precision::f16;           // of cached keys and values; part of the key of a shared prefix
 
   friend constexpr bool operator==(const Tier&, const Tier&) = default;

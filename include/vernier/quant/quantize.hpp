@@ -37,7 +37,8 @@ void encode_panel(PackedMatrix& out, int first_row, MatrixView<const float> rows
   using Tile = CodeTile<P>;
   const PackedView view = out.view();
   Tile tile;
-  for_tiles<P>(view.panel(), first_row / CpuPanel::rows, [&](int col, int cols, std::size_t place, int steps) {
+  const int index = first_row / CpuPanel::rows;
+  for_tiles<P>(view.panel(), index, [&](int col, int cols, std::size_t, int) {
     for (int i = 0; i < Tile::rows; ++i) {
       if (i >= rows.rows) {
         std::fill_n(tile.codes[i], Tile::cols, zero_code<P>);
@@ -52,7 +53,7 @@ void encode_panel(PackedMatrix& out, int first_row, MatrixView<const float> rows
       for (int part = 0; part < cols; part += encode_width)
         encode_chunk<P>(encoder, x + part, view.scale(first_row + i, col + part), cols == Tile::cols, tile.codes[i] + part);
     }
-    tile.store(out.codes() + place, steps);
+    store_tile<P>(out, index, col, cols, tile);
   });
 }
 

@@ -80,6 +80,27 @@ struct CodeTile {
   }
 };
 
+/// Writes the exponents of a tile of `cols` columns from column `col` on, one for each row.
+template <Precision P>
+void store_exponents(PackedMatrix& out, int panel_index, int col, int cols, const CodeTile<P>& tile) {
+  static_assert(CodeTile<P>::cols == exponent_group, "vernier: a tile holds the weights of one exponent");
+  const std::ptrdiff_t group = static_cast<std::ptrdiff_t>(panel_index) * out.view().exponent_groups() + col / exponent_group;
+  std::uint8_t* exponents = out.exponents() + group * CpuPanel::rows;
+  for (int row = 0; row < CpuPanel::rows; ++row) {
+    std::int16_t largest = 0;  // magnitudes compare like their codes
+    for (int i = 0; i < cols; ++i) largest = std::max(largest, static_cast<std::int16_t>(tile.codes[row][i] & 0x7fff));
+    exponents[row] = static_cast<std::uint8_t>(float_bits(TypeOf<P>{static_cast<std::uint16_t>(largest)}.decode()) >> 23);
+  }
+}
+
+/// Writes a tile of `cols` columns from column `col` on: its codes, and what stands beside them.
+template <Precision P>
+void store_tile(PackedMatrix& out, int panel_index, int col, int cols, const CodeTile<P>& tile) {
+  const std::size_t place = out.panel().byte_offset(panel_index * CpuPanel::rows, col);
+  tile.store(out.codes() + place, ceil_div(cols, CodeTile<P>::pack));
+  if constexpr (bits(P) == 16) store_exponents<P>(out, panel_index, col, cols, tile);
+}
+
 /// Calls f(tile_col, cols, place, steps) for each tile of one panel: its first column, how many columns of the matrix it holds, the
 /// byte at which it starts and its steps.
 /// This is how every loop over a packed matrix in quant/ goes.
@@ -102,11 +123,12 @@ void pack_codes(PackedMatrix& out, int first_row, MatrixView<const CodeOf<P>> co
   expect(P == panel.precision, "vernier::pack_codes", "codes of ", name(P), " into a matrix of ", name(panel.precision));
   expect_panel_rows("vernier::pack_codes", out, first_row, codes.rows, codes.cols);
   for (int row = 0; row < codes.rows; row += CpuPanel::rows) {
-    detail::for_tiles<P>(panel, (first_row + row) / CpuPanel::rows, [&](int col, int cols, std::size_t place, int steps) {
+    const int index = (first_row + row) / CpuPanel::rows;
+    detail::for_tiles<P>(panel, index, [&](int col, int cols, std::size_t, int) {
       detail::CodeTile<P> tile;
       std::fill_n(&tile.codes[0][0], tile.rows * tile.cols, zero_code<P>);
       for (int i = 0; i < std::min(tile.rows, codes.rows - row); ++i) std::copy_n(codes.row(row + i) + col, cols, tile.codes[i]);
-      tile.store(out.codes() + place, steps);
+      detail::store_tile<P>(out, index, col, cols, tile);
     });
   }
 }
