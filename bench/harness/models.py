@@ -11,8 +11,8 @@ from machine import load
 GROUPS = (
     (("nf4",), ("Q4_0", "Q4_0+Q8_0")),
     (("i8",), ("Q8_0",)),
-    (("bf16", "bf16/i16", "bf16/bf16"), ("BF16",)),  # llama.cpp rounds activations to bf16 too
-    (("f16", "f16/i16"), ("F16",)),
+    (("bf16", "bf16/f32", "bf16/bf16"), ("BF16",)),  # llama.cpp rounds activations to bf16
+    (("f16", "f16/f32"), ("F16",)),
 )
 MORE = {"nf4": ("IQ4_NL", "Q4_K")}
 
@@ -141,7 +141,7 @@ def run(o, files):
     for model, gen, repetitions in (("smollm2", "128", 2), ("llama-1b", "32,32", 1)):
         for group, kinds in ((group[0], kinds_of(o, group)) for group in GROUPS):
             if not o.full:
-                group = tuple(weights for weights in group if weights not in (("bf16/bf16",) if model == "smollm2" else ("bf16", "bf16/bf16")))
+                group = tuple(weights for weights in group if weights not in (("bf16/bf16",) if model == "smollm2" else ("bf16/f32", "bf16/bf16")))
             yield from compare(o, files, model, group, kinds, 512, gen, 0, 3 if o.full else repetitions)
 
 

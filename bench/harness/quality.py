@@ -1,4 +1,4 @@
-"""What each format costs: KL divergence to the same program's f16 over the same text, by vernier-evaluate and by llama-perplexity.
+"""What each format costs: KL divergence to the same program's f16, multiplied in float, over the same text, by vernier-evaluate and by llama-perplexity.
 
 Both score the second half of each window, as llama-perplexity does, where every token has a context.
 """
@@ -34,12 +34,12 @@ def theirs(o, files, kind, text, base):
 
 
 def run(o, files):
-    """Ours, then llama.cpp's: every format that a row of the tables has, except f16 itself, against f16."""
+    """Ours, then llama.cpp's: every format that a row of the tables has against f16, multiplied in float."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         text = folder / "text"
         text.write_text("\n".join(pathlib.Path(name).read_text() for name in TEXTS)[:WINDOW * WINDOWS * 3])  # about three letters a token
-        programs = [("vernier", ours, "f16", [weights for group in models.GROUPS for weights in group[0]])]
+        programs = [("vernier", ours, "f16/f32", [weights for group in models.GROUPS for weights in group[0]])]
         if o.peer_bin:
             programs.append(("llama.cpp", theirs, "F16", [kind for group in models.GROUPS for kind in models.kinds_of(o, group)]))
         for program, score, exact, formats in programs:

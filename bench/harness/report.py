@@ -45,7 +45,7 @@ def divergence(quality, program, weights, record):
     """The KL of a format, where it was measured: on SmolLM2, with keys and values in f16."""
     if record["model"] != "smollm2" or record["kv"] != "f16" or not quality:
         return ""
-    if weights.lower() == "f16":
+    if weights in ("f16/f32", "F16"):
         return "0"
     return next((f"{row['kl']:.1e}" for row in quality if (row["program"], row["weights"]) == (program, weights)), "")
 
