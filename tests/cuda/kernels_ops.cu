@@ -2,6 +2,7 @@
 #include "cuda/kernels.cuh"
 #include "vernier/ops/elementwise.cuh"
 #include "vernier/ops/quantize_rows.cuh"
+#include "vernier/ops/sample.cuh"
 
 namespace vernier::cuda {
 
@@ -20,6 +21,13 @@ struct ops_gather_f16 : MapRows<A, TableRows<f16>, float> {};
 template <Arch A>
 struct ops_norm_heads : NormHeads<A> {};
 
+template <Arch A>
+struct ops_sample_best : SampleBest<SampleConfig{.arch = A}> {};
+template <Arch A>
+struct ops_sample_buckets : SampleBuckets<SampleConfig{.arch = A}> {};
+template <Arch A>
+struct ops_sample_draw : SampleDraw<SampleConfig{.arch = A}> {};
+
 template void use<ops_norm_f16>();
 template void use<ops_norm_i8>();
 template void use<ops_norm_e4m3_widest>();
@@ -27,5 +35,8 @@ template void use<ops_swiglu_i8_widest>();
 template void use<ops_swiglu_bf16>();
 template void use<ops_gather_f16>();
 template void use<ops_norm_heads>();
+template void use<ops_sample_best>();
+template void use<ops_sample_buckets>();
+template void use<ops_sample_draw>();
 
 }  // namespace vernier::cuda

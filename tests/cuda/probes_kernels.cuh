@@ -3,6 +3,7 @@
 
 #include "cuda/probes_gemm.cuh"
 #include "cuda/probes_ops.cuh"
+#include "cuda/probes_sample.cuh"
 
 namespace vernier::probes {
 
@@ -11,6 +12,7 @@ std::vector<Family<Machine>> kernel_families() {
   return {
       {"Gemm", probe_gemms<Machine>},
       {"Ops", probe_ops<Machine>},
+      {"Sample", probe_sampling<Machine>},
   };
 }
 

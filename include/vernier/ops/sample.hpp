@@ -12,6 +12,7 @@
 #include "vernier/ops/logits.hpp"
 #include "vernier/ops/nucleus.hpp"
 #include "vernier/ops/random.hpp"
+#include "vernier/ops/sample_row.hpp"
 
 namespace vernier::ops {
 
@@ -83,7 +84,7 @@ class Sampler {
     adjust(logits);
     if (options_.temperature == 0) return argmax(logits);
     const float greatest = detail::checked_max(logits);
-    const double draw = uniform(options_.seed, stream_, accepted_);
+    const double draw = next_draw();
     if (options_.top_k > 0 && static_cast<std::size_t>(options_.top_k) < logits.size()) {
       keep_of_top_k(logits, greatest);
       return draw_from_kept(draw);
@@ -93,6 +94,32 @@ class Sampler {
     if (options_.top_p >= 1 && options_.min_p <= 0) return detail::draw_by_weight(logits, draw, blocks_);
     keep_of_all(logits);
     return draw_from_kept(draw);
+  }
+
+  /// The number that decides the next draw, in [0, 1).
+  double next_draw() const { return uniform(options_.seed, stream_, accepted_); }
+
+  /// What sample() would do to a row of `vocabulary` logits, for who does it elsewhere. Fills `adjustments`, whose memory is used again.
+  /// Throws Error when a biased token is outside the vocabulary.
+  SampleRow row(int vocabulary, std::vector<LogitAdjustment>& adjustments) const {
+    adjustments.clear();
+    for (const auto& [id, bias] : options_.logit_bias) {
+      expect(id < vocabulary, "vernier::ops::sample", "logit_bias names token ", id, ", the vocabulary has ", vocabulary);
+      adjustments.push_back({id, bias, -1});
+    }
+    if (penalises())
+      for (const auto& [id, count] : seen_)
+        if (id >= 0 && id < vocabulary) adjustments.push_back({id, 0.0f, count});
+    std::stable_sort(adjustments.begin(), adjustments.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    return {.temperature = options_.temperature,
+            .top_k = options_.top_k,
+            .top_p = options_.top_p,
+            .min_p = options_.min_p,
+            .repetition_penalty = options_.repetition_penalty,
+            .presence_penalty = options_.presence_penalty,
+            .frequency_penalty = options_.frequency_penalty,
+            .num_adjustments = static_cast<int>(adjustments.size()),
+            .draw = next_draw()};
   }
 
  private:
