@@ -19,6 +19,8 @@ struct ops_swiglu_bf16 : MapRows<A, SwigluRows, bf16> {};
 template <Arch A>
 struct ops_gather_f16 : MapRows<A, TableRows<f16>, float> {};
 template <Arch A>
+struct ops_gather_nf4 : MapRows<A, PackedRows<Precision::nf4>, float> {};
+template <Arch A>
 struct ops_norm_heads : NormHeads<A> {};
 
 template <Arch A>
@@ -34,6 +36,7 @@ template void use<ops_norm_e4m3_widest>();
 template void use<ops_swiglu_i8_widest>();
 template void use<ops_swiglu_bf16>();
 template void use<ops_gather_f16>();
+template void use<ops_gather_nf4>();
 template void use<ops_norm_heads>();
 template void use<ops_sample_best>();
 template void use<ops_sample_buckets>();

@@ -8,8 +8,11 @@
 #include "support/compare.hpp"
 #include "vernier/gemm/activations.hpp"
 #include "vernier/ops/elementwise.cuh"
+#include "vernier/ops/elementwise.hpp"
 #include "vernier/ops/quantize_rows.cuh"
 #include "vernier/ops/reference.hpp"
+#include "vernier/quant/quantize.hpp"
+#include "vernier/quant/repack_mma.hpp"
 
 namespace vernier::cuda {
 namespace {
@@ -198,6 +201,32 @@ TEST(CudaElementwise, GathersRows) {
     expect_rows_of_table<f16>();
     expect_rows_of_table<bf16>();
   });
+}
+
+/// The CPU looks up the same codes and multiplies them by the same scales.
+TEST(CudaElementwise, GathersPackedRowsAsTheCpuDoes) {
+  const int n = 45, k = 136;
+  const std::vector<float> weights = test::normal(static_cast<std::size_t>(n * k), 4);
+  const std::vector<int> ids{44, 0, 31, 32, 45}, inside(ids.begin(), ids.end() - 1);
+  for (Precision p : all_precisions) {
+    if (p == Precision::f32) continue;  // weights are not packed as floats
+    SCOPED_TRACE(name(p));
+    const PackedMatrix matrix = quantize({weights.data(), n, k}, default_format(p));
+    const PackedWeights packed = repack_mma(matrix);
+    std::vector<float> want(inside.size() * k);
+    ops::embed(matrix.view(), inside.data(), {want.data(), static_cast<int>(inside.size()), k});
+    in_every_schedule([&] {
+      std::vector<float> out(ids.size() * k);
+      gather_rows(packed.view(), ids.data(), MatrixView<float>{out.data(), static_cast<int>(ids.size()), k});
+      for (std::size_t i = 0; i < want.size(); ++i) ASSERT_EQ(out[i], want[i]) << i;
+      for (std::size_t i = want.size(); i < out.size(); ++i) ASSERT_TRUE(std::isnan(out[i])) << i;
+    });
+  }
+  WeightView gated{};
+  gated.k = k;
+  gated.gated = true;
+  std::vector<float> out(k);
+  EXPECT_THROW(gather_rows(gated, ids.data(), MatrixView<float>{out.data(), 1, k}), Error);
 }
 
 TEST(CudaElementwise, SaysWhatIsWrong) {

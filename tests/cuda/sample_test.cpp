@@ -102,8 +102,9 @@ std::pair<double, double> interval(const Enumerated& e, int id) {
   return {2, -1};
 }
 
-/// Masses are too small by less than 2^-44 for each token, and the best has 1; the CPU adds weights in float, eight chains of eight.
-constexpr double border_tolerance = 0x1p-24 + 8 * 0x1p-24;
+/// Masses are too small by less than 2^-44 for each token, and the best has 1, so a border moves by less than 2^-30 for the vocabularies
+/// here; the CPU, without filters, adds weights in float, in chains of eight.
+constexpr double border_tolerance = 0x1p-30 + 8 * 0x1p-24;
 
 /// The draw is in the interval of the chosen token. It is the CPU's token, but where the draw is so near to the interval's end that the
 /// rounding of sums decides.
@@ -163,30 +164,29 @@ const std::vector<ops::SampleOptions>& all_kinds() {
 }
 
 TEST(CudaSample, ChoosesTheTokensOfTheCpu) {
-  expect_as_on_the_cpu<small>(test::normal(700, 1, 2.0f), all_kinds(), 3);
-  expect_as_on_the_cpu<small>(test::normal(23, 2, 2.0f), all_kinds(), 2);
+  expect_as_on_the_cpu<small>(test::normal(700, 1, 2.0f), all_kinds(), 2);
+  expect_as_on_the_cpu<small>(test::normal(23, 2, 2.0f), all_kinds(), 1);
   expect_as_on_the_cpu<small>({0.5f}, {{}, {.temperature = 0}, {.top_p = 0.5f}}, 1);
 }
 
 TEST(CudaSample, RowsOfTheSizeOfAModel) {
-  expect_as_on_the_cpu<SampleConfig{}>(test::normal(9001, 3, 2.5f),
-                                       {{}, {.top_p = 0.9f}, {.top_k = 50, .top_p = 0.95f}, {.temperature = 0}}, 1);
+  expect_as_on_the_cpu<SampleConfig{}>(test::normal(4501, 3, 2.5f), {{}, {.top_p = 0.9f}, {.top_k = 50, .top_p = 0.95f}}, 1);
 }
 
 /// Most tokens have few different logits: lists overflow, ranks are decided by ids.
 TEST(CudaSample, TiesAndLongLists) {
   std::vector<float> logits = test::normal(900, 4, 1.0f);
   for (float& x : logits) x = std::round(x);
-  expect_as_on_the_cpu<small>(logits, {{.top_k = 300}, {.top_k = 333, .top_p = 0.7f, .min_p = 0.1f}, {.top_p = 0.85f}, {.top_k = 4}}, 3);
-  expect_as_on_the_cpu<small>(std::vector<float>(700, 1.0f), {{}, {.top_p = 0.9f}, {.top_k = 650}, {.top_k = 650, .top_p = 0.5f}}, 3);
+  expect_as_on_the_cpu<small>(logits, {{.top_k = 300}, {.top_k = 333, .top_p = 0.7f, .min_p = 0.1f}, {.top_p = 0.85f}, {.top_k = 4}}, 2);
+  expect_as_on_the_cpu<small>(std::vector<float>(700, 1.0f), {{}, {.top_p = 0.9f}, {.top_k = 650}, {.top_k = 650, .top_p = 0.5f}}, 2);
 }
 
 TEST(CudaSample, TokensThatAreForbiddenOrFarBehind) {
   std::vector<float> logits(300, -INFINITY);
   logits[7] = 2.0f, logits[299] = 1.0f, logits[41] = -40.0f;
-  expect_as_on_the_cpu<small>(logits, all_kinds(), 2);
+  expect_as_on_the_cpu<small>(logits, all_kinds(), 1);
   logits[7] = -0.0f, logits[299] = 0.0f;
-  expect_as_on_the_cpu<small>(logits, all_kinds(), 2);
+  expect_as_on_the_cpu<small>(logits, all_kinds(), 1);
 }
 
 TEST(CudaSample, PenaltiesAndBias) {
@@ -226,7 +226,7 @@ TEST(CudaSample, PenaltiesAndBias) {
 /// Draws that divide [0, 1) evenly hit each token as often as the reference's distribution says, but for one at each end of its interval.
 TEST(CudaSample, FollowsTheDistribution) {
   const std::vector<float> logits = test::normal(23, 6, 2.0f);
-  const int draws = 400;
+  const int draws = 200;
   for (const ops::SampleOptions& o : {ops::SampleOptions{},
                                       {.temperature = 1.7f, .top_k = 5},
                                       {.top_p = 0.8f},

@@ -3,6 +3,7 @@
 // with an Error, and nothing is launched.
 #pragma once
 
+#include "vernier/ops/packed_rows.cuh"
 #include "vernier/ops/rmsnorm.cuh"
 
 namespace vernier::cuda {
@@ -48,6 +49,16 @@ void gather_rows(const MatrixView<const T>& table, const int* ids, const MatrixV
   detail::expect_chunks(where, "the table", table);
   detail::expect_chunks(where, "the output", out);
   detail::launch_map<A>(where, TableRows<T>{table, ids}, out, stream);
+}
+/// The same from a table packed for the GEMM, in any weight format, dequantised. table: (rows, n), codes and scales in the device's memory.
+template <Arch A = Arch::sm80, RowElement U>
+void gather_rows(const WeightView& table, const int* ids, const MatrixView<U>& out, Stream stream = {}) {
+  constexpr std::string_view where = "vernier::cuda::gather_rows";
+  expect(out.cols == table.k, where, "out has ", out.cols, " columns, expected ", table.k);
+  expect(!table.gated, where, "the table has the rows of a gate and of what it gates in turn; expected one matrix");
+  expect(ids != nullptr || out.rows == 0, where, "there are no ids");
+  detail::expect_chunks(where, "the output", out);
+  visit_precision(table.format.precision, [&]<Precision P>() { detail::launch_map<A>(where, PackedRows<P>{table, ids}, out, stream); });
 }
 
 }  // namespace vernier::cuda

@@ -61,7 +61,7 @@ void argmax(const SampleBatch& batch, Stream stream = {}) {
 }
 
 /// ids[row] = a token of each row, as batch.rows says. The token is the one that ops::Sampler chooses for the same logits and draw, except
-/// where the draw is within 2^-24 of the border between two tokens. A row's token does not depend on the others. Always three launches,
+/// where the draw is within 2^-20 of the border between two tokens. A row's token does not depend on the others. Always three launches,
 /// whatever the options, so that a captured step can run again with others. Memory and errors as for argmax.
 template <SampleConfig C = SampleConfig{}>
 void sample(const SampleBatch& batch, Stream stream = {}) {
