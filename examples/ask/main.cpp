@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "common/command.hpp"
+#include "common/device/device.hpp"
 #include "common/io/checkpoint.hpp"
 #include "common/io/text_files.hpp"
-#include "common/model/cpu_llama.hpp"
 #include "common/model/formats.hpp"
 #include "common/progress.hpp"
 #include "common/text/chat_template.hpp"
@@ -32,7 +32,7 @@ using Router = RequestRouter<production>;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 struct Options {
-  std::string model, prompt, tier = "auto";
+  std::string model, prompt, tier = "auto", device = "auto";
   int max_tokens = 256, threads = 0;
   model::WeightCache weight_cache{.where = "auto"};
   ops::SampleOptions sampling{.temperature = 0};
@@ -51,6 +51,7 @@ Options parse(int argc, char** argv, CLI::App& app) {
       ->check(CLI::Range(0.0, 10.0));
   app.add_option("-s,--seed", o.sampling.seed, "of the draw, with a temperature")->capture_default_str();
   app.add_option("-t,--threads", o.threads, "0: one per processor")->capture_default_str()->check(CLI::Range(0, 1024));
+  app.add_option("--device", o.device, model::device_help)->capture_default_str();
   add_weight_cache_flags(app, o.weight_cache);
   app.parse(argc, argv);
   if (o.threads == 0) o.threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -86,22 +87,21 @@ struct Speed {
 };
 
 /// Generates until an end token, max_tokens or the end of the context, printing as it goes.
-Speed answer(const Options& o, model::Llama<model::CpuBackend>& llama, const text::Tokenizer& tokenizer, const std::vector<int>& prompt,
-             Precision kv) {
+Speed answer(const Options& o, model::PlacedModel& llama, const text::Tokenizer& tokenizer, const std::vector<int>& prompt, Precision kv) {
   constexpr int chunk = 256;  // tokens of one forward
   const model::ModelConfig& config = llama.config();
   expect(static_cast<int>(prompt.size()) < config.context, "vernier-ask", "the prompt has ", prompt.size(),
          " tokens, the model's context is ", config.context);
   const int room = std::min(o.max_tokens, config.context - static_cast<int>(prompt.size()));
   const KvConfig kv_config{.precision = kv};
-  KvCache cache(kv_config, llama.kv_geometry((static_cast<int>(prompt.size()) + room) / kv_config.page_tokens + 1));
-  KvSequence sequence(cache);
+  const auto cache = llama.make_cache(kv_config, (static_cast<int>(prompt.size()) + room) / kv_config.page_tokens + 1);
+  KvSequence sequence(*cache);
   std::vector<float> logits(static_cast<std::size_t>(config.vocab));
   const auto forward = [&](std::span<const int> ids, bool wanted) {
     const int last = static_cast<int>(ids.size()) - 1;
     expect(sequence.extend(last + 1), "vernier-ask", "the KV cache is full at ", sequence.tokens(), " tokens");
     const KvChunk piece = sequence.last(last + 1);
-    llama.forward(cache, {&piece, 1}, ids, {&last, wanted ? 1u : 0u}, {logits.data(), wanted ? 1 : 0, config.vocab});
+    llama.forward(*cache, {&piece, 1}, ids, {&last, wanted ? 1u : 0u}, {logits.data(), wanted ? 1 : 0, config.vocab});
   };
 
   Speed speed{.prompt = static_cast<int>(prompt.size())};
@@ -135,10 +135,10 @@ void run(const Options& o) {
       checkpoint.gguf() != nullptr ? text::Tokenizer::from_gguf(*checkpoint.gguf()) : text::Tokenizer::from_folder(checkpoint.path());
   const std::vector<int> prompt = encode(checkpoint, tokenizer, o.prompt);
   cpu::ThreadPool pool(o.threads);
-  model::Llama<model::CpuBackend> llama(load(checkpoint, pool, decision.tier.weights, o.weight_cache), model::CpuBackend(pool));
-  const Speed speed = answer(o, llama, tokenizer, prompt, decision.tier.kv);
-  std::printf("\ntier %s\nKV %s, %s, %d threads\n", explain(decision).c_str(), name(decision.tier.kv).data(),
-              name(cpu::selected_isa()).data(), pool.size());
+  const std::unique_ptr<model::Device> device = model::open_device(o.device, checkpoint.config(), pool, [](const std::string&) {});
+  const auto llama = device->place(load(checkpoint, pool, decision.tier.weights, o.weight_cache), model::default_activations);
+  const Speed speed = answer(o, *llama, tokenizer, prompt, decision.tier.kv);
+  std::printf("\ntier %s\nKV %s, %s\n", explain(decision).c_str(), name(decision.tier.kv).data(), device->name().c_str());
   std::printf("prompt %d tokens, %.0f tokens/s; answer %d tokens, %.1f tokens/s\n", speed.prompt, speed.prompt / speed.prefill_seconds,
               speed.generated, speed.generated / speed.decode_seconds);
 }

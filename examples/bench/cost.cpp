@@ -45,7 +45,7 @@ Cost& Cost::operator+=(const Cost& other) {
   return *this;
 }
 
-Cost forward_cost(const model::Weights& weights, model::Activations activations, const KvCache& cache, std::span<const KvChunk> batch,
+Cost forward_cost(const model::Weights& weights, model::Activations activations, const KvPages& cache, std::span<const KvChunk> batch,
                   int outputs) {
   const model::ModelConfig& config = weights.config;
   const double token_bytes = static_cast<double>(cache.layout().run_bytes()) * config.kv_heads / cache.config().page_tokens;

@@ -7,7 +7,7 @@
 #include "common/limits.hpp"
 #include "common/model/cpu_backend.hpp"
 #include "common/model/weights.hpp"
-#include "vernier/kv/cache.hpp"
+#include "vernier/kv/sequence.hpp"
 
 namespace vernier::bench {
 
@@ -21,7 +21,7 @@ struct Cost {
 };
 
 /// One forward of a batch of chunks, of which `outputs` tokens get logits.
-Cost forward_cost(const model::Weights& weights, model::Activations activations, const KvCache& cache, std::span<const KvChunk> batch,
+Cost forward_cost(const model::Weights& weights, model::Activations activations, const KvPages& cache, std::span<const KvChunk> batch,
                   int outputs);
 
 /// The shortest time, and what bounds it.

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "bench/options.hpp"
@@ -42,9 +43,14 @@ Loaded load(const Options& o, const io::Checkpoint& checkpoint, const std::strin
 void measure(const Options& o, Loaded& loaded, Report& report) {
   for (int threads : o.threads) {
     cpu::ThreadPool pool(threads, processors_for(threads, o.processors));
-    const LimitsProbe probe(pool, cpu::selected_isa());
-    Runner runner(loaded.weights, pool, probe, o);
-    loaded.subject.threads = threads;
+    const std::unique_ptr<model::Device> device = model::open_device(
+        o.device, loaded.weights->config, pool, [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
+    const bool on_cpu = !device->memory().has_value();
+    std::optional<LimitsProbe> probe;
+    if (on_cpu) probe.emplace(pool, cpu::selected_isa());
+    Runner runner(loaded.weights, *device, on_cpu ? &*probe : nullptr, o);
+    loaded.subject.threads = on_cpu ? threads : 0;
+    loaded.subject.device = device->name();
     for (Precision kv : o.kv)
       for (int depth : o.depths)
         for (int sequences : o.sequences)

@@ -7,6 +7,7 @@
 
 #include "common/activations_flag.hpp"
 #include "common/cpu_range.hpp"
+#include "common/device/device.hpp"
 #include "common/weight_cache_flags.hpp"
 #include "vernier/core/error.hpp"
 
@@ -91,6 +92,7 @@ void declare(CLI::App& app, Raw& raw, Options& o) {
   add_activations_flag(app, raw.activations);
   app.add_option("-r,--repetitions", o.repetitions, "of each test")->capture_default_str()->check(CLI::Range(1, 1000));
   app.add_flag("!--no-warmup", o.warmup, "do not run each test once before it is timed");
+  app.add_option("--device", o.device, model::device_help)->capture_default_str();
   add_weight_cache_flags(app, o.weight_cache);
   app.add_option("-o,--output", raw.output, "md, json or csv")->capture_default_str()->check(CLI::IsMember({"md", "json", "csv"}));
 }

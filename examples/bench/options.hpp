@@ -33,6 +33,7 @@ struct Options {
   std::vector<int> processors;  // that workers are kept on, one each; empty: the system places them
   model::Activations activations = model::default_activations;
   model::WeightCache weight_cache;
+  std::string device = "auto";
   int repetitions = 5, batch = 512;
   bool warmup = true;
   Output output = Output::markdown;

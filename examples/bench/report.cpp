@@ -9,8 +9,6 @@
 #include <fstream>
 #include <numeric>
 
-#include "vernier/cpu/features.hpp"
-
 namespace vernier::bench {
 namespace {
 
@@ -58,11 +56,13 @@ std::string utc_now() {
   return text;
 }
 
-/// Medians over the repetitions, beside the limits of the same moments.
+/// Medians over the repetitions, beside the limits of the same moments, which are known of the processor alone.
 struct Summary {
   double bytes_per_second, operations_per_second, of_limit;
   Limits limits;
   bool memory;  // what bounds the test
+
+  bool known() const { return limits.read > 0; }
 };
 
 Summary summarize(const Result& r) {
@@ -80,11 +80,12 @@ boost::json::object fields(const Options& o, const Subject& subject, const Resul
   const Summary summary = summarize(result);
   const std::vector<double> rates = tokens_per_second(result);
   const std::vector<double> times = each(result, [](const Sample& s) { return s.seconds * 1e9; });
+  const auto known = [&](boost::json::value value) { return summary.known() ? std::move(value) : boost::json::value(nullptr); };
   boost::json::array samples_ns, samples_ts;
   for (double t : times) samples_ns.emplace_back(std::llround(t));
   for (double rate : rates) samples_ts.emplace_back(rate);
   return {{"cpu_info", cpu_name()},
-          {"backends", concat("vernier ", name(cpu::selected_isa()))},
+          {"backends", concat("vernier ", subject.device)},
           {"model_filename", subject.file},
           {"model_type", concat(subject.type, ' ', subject.weights)},
           {"model_size", subject.bytes},
@@ -112,12 +113,12 @@ boost::json::object fields(const Options& o, const Subject& subject, const Resul
           {"operations", result.cost.operations()},
           {"bytes_per_second", summary.bytes_per_second},
           {"operations_per_second", summary.operations_per_second},
-          {"limit", summary.memory ? "memory" : "arithmetic"},
-          {"of_limit", summary.of_limit},
-          {"limit_read", summary.limits.read},
-          {"limit_f32", summary.limits.fma},
-          {"limit_bf16", summary.limits.bf16},
-          {"limit_int8", summary.limits.int8},
+          {"limit", known(summary.memory ? "memory" : "arithmetic")},
+          {"of_limit", known(summary.of_limit)},
+          {"limit_read", known(summary.limits.read)},
+          {"limit_f32", known(summary.limits.fma)},
+          {"limit_bf16", known(summary.limits.bf16)},
+          {"limit_int8", known(summary.limits.int8)},
           {"samples_ns", samples_ns},
           {"samples_ts", samples_ts}};
 }
@@ -143,13 +144,15 @@ void Report::markdown(const Subject& subject, const Result& result) {
   const Summary summary = summarize(result);
   const std::vector<double> rates = tokens_per_second(result);
   const Bound least = bound(result.cost, summary.limits);
-  const std::string limit = summary.memory ? concat(std::lround(summary.limits.read * 1e-9), " GB/s")
-                                           : concat(std::lround(result.cost.operations() / least.arithmetic_seconds * 1e-9), " GOP/s");
-  std::printf("| %s | %s | %.2f GiB | %.2f B | %s | %d | %s | %.2f ± %.2f | %.0f | %.1f | %.1f | %.0f %% of %s |\n", subject.type.c_str(),
+  const std::string limit = !summary.known() ? ""
+                            : summary.memory ? concat(std::lround(summary.limits.read * 1e-9), " GB/s")
+                                             : concat(std::lround(result.cost.operations() / least.arithmetic_seconds * 1e-9), " GOP/s");
+  const std::string share = summary.known() ? concat(std::lround(100 * summary.of_limit), " % of ", limit) : "-";
+  const std::string threads = subject.threads != 0 ? concat(subject.threads) : subject.device.substr(0, subject.device.find(' '));
+  std::printf("| %s | %s | %.2f GiB | %.2f B | %s | %s | %s | %.2f ± %.2f | %.0f | %.1f | %.1f | %s |\n", subject.type.c_str(),
               subject.weights.c_str(), static_cast<double>(subject.bytes) * 0x1p-30, static_cast<double>(subject.parameters) * 1e-9,
-              name(result.test.kv).data(), subject.threads, test_name(result.test).c_str(), mean(rates), deviation(rates),
-              result.cost.bytes * 1e-6, summary.bytes_per_second * 1e-9, summary.operations_per_second * 1e-9, 100 * summary.of_limit,
-              limit.c_str());
+              name(result.test.kv).data(), threads.c_str(), test_name(result.test).c_str(), mean(rates), deviation(rates),
+              result.cost.bytes * 1e-6, summary.bytes_per_second * 1e-9, summary.operations_per_second * 1e-9, share.c_str());
 }
 
 void Report::json(const Subject& subject, const Result& result) {

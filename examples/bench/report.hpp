@@ -18,7 +18,8 @@ struct Subject {
   std::size_t bytes = 0, parameters = 0;
   std::size_t token_bytes = 0;  // of weights that one decoded token reads: layers and head, not the embedding
   double load_seconds = 0;
-  int threads = 0;
+  int threads = 0;       // 0 where the model does not run on them
+  std::string device{};  // as Device::name()
 };
 
 /// Writes to standard output. The last row is complete only after finish().

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "common/noise.hpp"
-#include "vernier/kv/append.hpp"
 
 namespace vernier::bench {
 namespace {
@@ -15,7 +14,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 /// The forward's speed does not depend on what the cached keys are, so noise stands for a prompt that would take minutes to run.
-void fill(cpu::ThreadPool& pool, KvCache& cache, KvSequence& sequence, int tokens, std::uint32_t& random) {
+void fill(model::PlacedModel& llama, KvPages& cache, KvSequence& sequence, int tokens, std::uint32_t& random) {
   const int columns = cache.geometry().kv_heads * cache.geometry().head_dim, step = 512;
   const std::vector<float> values = noise(static_cast<std::size_t>(columns) * step, random);
   for (int done = 0; done < tokens; done += step) {
@@ -23,7 +22,7 @@ void fill(cpu::ThreadPool& pool, KvCache& cache, KvSequence& sequence, int token
     expect(sequence.extend(count), "vernier-bench", "the KV cache is full at ", sequence.tokens(), " tokens");
     const KvChunk chunk = sequence.last(count);
     const MatrixView<const float> rows(values.data(), count, columns);
-    for (int layer = 0; layer < cache.geometry().layers; ++layer) append(pool, cache, layer, {&chunk, 1}, rows, rows, {});
+    for (int layer = 0; layer < cache.geometry().layers; ++layer) llama.append(cache, layer, {&chunk, 1}, rows, rows);
   }
 }
 
@@ -31,12 +30,12 @@ void fill(cpu::ThreadPool& pool, KvCache& cache, KvSequence& sequence, int token
 
 /// The sequences of a test and what the next forward does with them.
 struct Runner::Batch {
-  KvCache cache;
+  std::shared_ptr<KvPages> cache;
   std::vector<KvSequence> sequences;
   std::vector<KvChunk> chunks;
   std::vector<int> ids, outputs;
 
-  Batch(const KvConfig& config, const KvGeometry& geometry) : cache(config, geometry) {}
+  explicit Batch(std::shared_ptr<KvPages> pages) : cache(std::move(pages)) {}
 
   void add(KvSequence& sequence, int count) {
     expect(sequence.extend(count), "vernier-bench", "the KV cache is full at ", sequence.tokens(), " tokens");
@@ -44,30 +43,26 @@ struct Runner::Batch {
   }
 };
 
-Runner::Runner(std::shared_ptr<const model::Weights> weights, cpu::ThreadPool& pool, const LimitsProbe& probe, const Options& options)
-    : weights_(std::move(weights)),
-      pool_(&pool),
-      probe_(&probe),
-      options_(&options),
-      llama_(weights_, model::CpuBackend(pool, options.activations)) {}
+Runner::Runner(std::shared_ptr<const model::Weights> weights, model::Device& device, const LimitsProbe* probe, const Options& options)
+    : weights_(std::move(weights)), probe_(probe), options_(&options), llama_(device.place(weights_, options.activations)) {}
 
 /// Random tokens for the chunks; logits for the last token of the last `outputs` of them.
 void Runner::forward(Batch& batch, int outputs) {
   const int tokens = std::accumulate(batch.chunks.begin(), batch.chunks.end(), 0, [](int sum, const KvChunk& c) { return sum + c.count; });
-  const int vocab = llama_.config().vocab;
+  const int vocab = llama_->config().vocab;
   batch.ids.resize(static_cast<std::size_t>(tokens));
   for (int& id : batch.ids) id = static_cast<int>((next_random(random_) >> 8) % static_cast<std::uint32_t>(vocab));
   batch.outputs.resize(static_cast<std::size_t>(outputs));
   std::iota(batch.outputs.begin(), batch.outputs.end(), tokens - outputs);
   logits_.resize(static_cast<std::size_t>(outputs) * static_cast<std::size_t>(vocab));
-  llama_.forward(batch.cache, batch.chunks, batch.ids, batch.outputs, {logits_.data(), outputs, vocab});
+  llama_->forward(*batch.cache, batch.chunks, batch.ids, batch.outputs, {logits_.data(), outputs, vocab});
 }
 
 /// One repetition, and what it costs. Leaves the caches at the depth of the test.
 Cost Runner::once(const Test& test, Batch& batch, int n_prompt, int n_gen) {
   Cost cost;
   const auto run = [&](int outputs) {
-    cost += forward_cost(*weights_, options_->activations, batch.cache, batch.chunks, outputs);
+    cost += forward_cost(*weights_, options_->activations, *batch.cache, batch.chunks, outputs);
     forward(batch, outputs);
     batch.chunks.clear();
   };
@@ -89,13 +84,13 @@ Cost Runner::once(const Test& test, Batch& batch, int n_prompt, int n_gen) {
 Result Runner::run(const Test& test) {
   const KvConfig kv{.precision = test.kv};
   const int pages = (test.depth + test.phase.n_prompt + test.phase.n_gen) / kv.page_tokens + 1;
-  Batch batch(kv, llama_.kv_geometry(pages * test.sequences));
-  for (int i = 0; i < test.sequences; ++i) fill(*pool_, batch.cache, batch.sequences.emplace_back(batch.cache), test.depth, random_);
+  Batch batch(llama_->make_cache(kv, pages * test.sequences));
+  for (int i = 0; i < test.sequences; ++i) fill(*llama_, *batch.cache, batch.sequences.emplace_back(*batch.cache), test.depth, random_);
   if (options_->warmup) once(test, batch, test.phase.n_prompt, std::min(test.phase.n_gen, 2));
 
   Result result{.test = test, .cost = {}, .samples = {}};
   for (int i = 0; i < options_->repetitions; ++i) {
-    Sample sample{.seconds = 0, .limits = probe_->measure()};
+    Sample sample{.seconds = 0, .limits = probe_ != nullptr ? probe_->measure() : Limits{}};
     const auto start = Clock::now();
     result.cost = once(test, batch, test.phase.n_prompt, test.phase.n_gen);
     sample.seconds = std::chrono::duration<double>(Clock::now() - start).count();

@@ -8,8 +8,8 @@
 
 #include "bench/cost.hpp"
 #include "bench/options.hpp"
+#include "common/device/device.hpp"
 #include "common/limits.hpp"
-#include "common/model/cpu_llama.hpp"
 
 namespace vernier::bench {
 
@@ -34,11 +34,11 @@ struct Result {
   std::vector<Sample> samples;
 };
 
-/// A model with its activations, on one pool.
+/// A model on its device.
 class Runner {
  public:
-  /// Nothing is owned but a share of the weights. batch: most tokens of one forward.
-  Runner(std::shared_ptr<const model::Weights> weights, cpu::ThreadPool& pool, const LimitsProbe& probe, const Options& options);
+  /// Nothing is owned but a share of the weights. probe: of the processor's limits, where the model runs on it.
+  Runner(std::shared_ptr<const model::Weights> weights, model::Device& device, const LimitsProbe* probe, const Options& options);
 
   /// Throws Error when the caches of the test do not fit in memory.
   Result run(const Test& test);
@@ -49,10 +49,9 @@ class Runner {
   void forward(Batch& batch, int outputs);
 
   std::shared_ptr<const model::Weights> weights_;
-  cpu::ThreadPool* pool_;
   const LimitsProbe* probe_;
   const Options* options_;
-  model::Llama<model::CpuBackend> llama_;
+  std::unique_ptr<model::PlacedModel> llama_;
   std::uint32_t random_ = 1;
   std::vector<float> logits_;
 };

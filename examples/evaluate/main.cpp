@@ -13,8 +13,8 @@
 
 #include "common/activations_flag.hpp"
 #include "common/command.hpp"
+#include "common/device/device.hpp"
 #include "common/io/checkpoint.hpp"
-#include "common/model/cpu_llama.hpp"
 #include "common/model/formats.hpp"
 #include "common/progress.hpp"
 #include "common/weight_cache_flags.hpp"
@@ -26,7 +26,7 @@ namespace vernier::evaluate {
 namespace {
 
 struct Options {
-  std::string model, weights = "f16", plan, kv = "f16", activations = "auto", text, tokens, logits, baseline;
+  std::string model, weights = "f16", plan, kv = "f16", activations = "auto", device = "auto", text, tokens, logits, baseline;
   int context = 512, batch = 128, threads = 0, first = 0;
   model::WeightCache weight_cache;
 };
@@ -49,6 +49,7 @@ Options parse(int argc, char** argv, CLI::App& app) {
       ->check(CLI::Range(0, 1 << 20));
   app.add_option("-b,--batch-size", o.batch, "tokens of one forward")->capture_default_str()->check(CLI::Range(1, 4096));
   app.add_option("-t,--threads", o.threads, "worker threads (0: one per processor)")->capture_default_str()->check(CLI::Range(0, 1024));
+  app.add_option("--device", o.device, model::device_help)->capture_default_str();
   add_weight_cache_flags(app, o.weight_cache);
   app.parse(argc, argv);
   if (o.text.empty() == o.tokens.empty()) throw CLI::RequiredError("one of --text and --tokens");
@@ -59,23 +60,23 @@ Options parse(int argc, char** argv, CLI::App& app) {
 /// Runs sequences through a model and hands each position's logits to `use(logits, next token or -1)`.
 class Runner {
  public:
-  Runner(const Options& o, std::shared_ptr<const model::Weights> weights, cpu::ThreadPool& pool)
+  Runner(const Options& o, std::unique_ptr<model::PlacedModel> llama)
       : batch_(o.batch),
-        llama_(std::move(weights), model::CpuBackend(pool, model::parse_activations(o.activations))),
-        cache_({.precision = *parse_precision(o.kv)}, llama_.kv_geometry(o.context / KvConfig{}.page_tokens + 1)),
-        logits_(static_cast<std::size_t>(o.batch) * static_cast<std::size_t>(llama_.config().vocab)) {}
+        llama_(std::move(llama)),
+        cache_(llama_->make_cache({.precision = *parse_precision(o.kv)}, o.context / KvConfig{}.page_tokens + 1)),
+        logits_(static_cast<std::size_t>(o.batch) * static_cast<std::size_t>(llama_->config().vocab)) {}
 
   template <class Use>
   void run(const std::vector<int>& ids, Use&& use) {
-    KvSequence sequence(cache_);
+    KvSequence sequence(*cache_);
     for (std::size_t at = 0; at < ids.size();) {
       const int count = static_cast<int>(std::min(ids.size() - at, static_cast<std::size_t>(batch_)));
       std::vector<int> outputs(static_cast<std::size_t>(count));
       std::iota(outputs.begin(), outputs.end(), 0);
       expect(sequence.extend(count), "vernier-evaluate", "the KV cache is too small for ", ids.size(), " tokens");
       const KvChunk chunk = sequence.last(count);
-      const MatrixView<float> logits(logits_.data(), count, llama_.config().vocab);
-      llama_.forward(cache_, {&chunk, 1}, std::span(ids).subspan(at, static_cast<std::size_t>(count)), outputs, logits);
+      const MatrixView<float> logits(logits_.data(), count, llama_->config().vocab);
+      llama_->forward(*cache_, {&chunk, 1}, std::span(ids).subspan(at, static_cast<std::size_t>(count)), outputs, logits);
       for (int i = 0; i < count; ++i, ++at)
         use(std::span<const float>(logits.row(i), static_cast<std::size_t>(logits.cols)), at + 1 < ids.size() ? ids[at + 1] : -1);
     }
@@ -83,8 +84,8 @@ class Runner {
 
  private:
   int batch_;
-  model::Llama<model::CpuBackend> llama_;
-  KvCache cache_;
+  std::unique_ptr<model::PlacedModel> llama_;
+  std::shared_ptr<KvPages> cache_;
   Buffer<float> logits_;
 };
 
@@ -120,12 +121,14 @@ void evaluate(const Options& o) {
       o.plan.empty() ? model::uniform_formats(*parse_precision(o.weights)) : model::plan_formats(o.plan, config);
   Progress progress;
   cpu::ThreadPool pool(o.threads);
+  const auto report = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
+  const std::unique_ptr<model::Device> device = model::open_device(o.device, config, pool, report);
   model::WeightCache cache = o.weight_cache;
-  cache.report = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
+  cache.report = report;
   model::WeightLoader loader(checkpoint, pool, std::move(cache));
   auto weights = std::make_shared<const model::Weights>(
       loader.load(formats, [&](std::size_t read, std::size_t total) { progress.show("loading", read, total); }));
-  Runner runner(o, std::move(weights), pool);
+  Runner runner(o, device->place(std::move(weights), model::parse_activations(o.activations)));
   Score score;
   for (const auto& ids : sequences) {
     int position = 0;

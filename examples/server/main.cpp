@@ -51,7 +51,7 @@ int serve(const Options& options) {
       return 0;
     }
   }
-  service.serve(model.served, std::make_shared<Metrics>(model.served->name, options.tiers));
+  service.serve(model.served, std::make_shared<Metrics>(model.served->name, options.tiers, model.served->device));
   std::printf("listening on %s\n", url.c_str());
   std::fflush(stdout);
   network.join();

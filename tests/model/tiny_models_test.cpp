@@ -4,40 +4,24 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <fstream>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "common/model/cpu_llama.hpp"
 #include "support/compare.hpp"
+#include "support/tiny_models.hpp"
 
 namespace vernier::model {
 namespace {
-
-std::vector<int> read_ids(const std::string& path) {
-  std::ifstream file(path);
-  std::vector<int> ids;
-  for (int id = 0; file >> id;) ids.push_back(id);
-  return ids;
-}
-
-std::vector<float> read_floats(const std::string& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  std::vector<float> values(static_cast<std::size_t>(file.tellg()) / sizeof(float));
-  file.seekg(0);
-  file.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
-  return values;
-}
 
 /// A loaded model with one sequence.
 class TinyModel {
  public:
   explicit TinyModel(const std::string& name, Precision weights = Precision::f16, int threads = 2,
                      Activations activations = default_activations)
-      : folder(std::string(VERNIER_TEST_DATA) + "/models/" + name),
+      : files(name),
         pool_(threads),
-        llama_(load(weights), CpuBackend(pool_, activations)),
+        llama_(test::load_tiny(files, weights, pool_), CpuBackend(pool_, activations)),
         cache_({.precision = Precision::f16, .page_tokens = 16}, llama_.kv_geometry(64)) {}
 
   const ModelConfig& config() const { return llama_.config(); }
@@ -59,16 +43,9 @@ class TinyModel {
   /// f16 weights in float.
   static TinyModel exact(const std::string& name) { return TinyModel(name, Precision::f16, 2, Activations::f32); }
 
-  const std::string folder;
+  const test::TinyFiles files;
 
  private:
-  std::shared_ptr<const Weights> load(Precision precision) {
-    const io::Checkpoint checkpoint = io::open_checkpoint(folder);
-    return std::make_shared<const Weights>(WeightLoader(checkpoint, pool_).load([&](std::string_view name) {
-      return default_format(name == "model.embed_tokens.weight" ? Precision::f16 : precision);
-    }));
-  }
-
   cpu::ThreadPool pool_;
   Llama<CpuBackend> llama_;
   KvCache cache_;
@@ -87,8 +64,8 @@ class TinyModels : public testing::TestWithParam<const char*> {};
 
 TEST_P(TinyModels, LogitsMatchTransformers) {
   TinyModel model = TinyModel::exact(GetParam());
-  const std::vector<float> expected = read_floats(model.folder + "/expected.f32");
-  const std::vector<int> ids = read_ids(model.folder + "/tokens.txt");
+  const std::vector<float> expected = model.files.expected();
+  const std::vector<int> ids = model.files.tokens();
   KvSequence sequence = model.sequence();
   const std::vector<float> logits = model.run(sequence, ids);
   ASSERT_EQ(logits.size(), expected.size());
@@ -99,7 +76,7 @@ TEST_P(TinyModels, LogitsMatchTransformers) {
 
 TEST_P(TinyModels, ChunksAndThreadsDoNotChangeABit) {
   TinyModel one(GetParam(), Precision::f16, 1), three(GetParam(), Precision::f16, 3);
-  const std::vector<int> ids = read_ids(one.folder + "/tokens.txt");
+  const std::vector<int> ids = one.files.tokens();
   KvSequence whole = one.sequence(), parts = three.sequence();
   const std::vector<float> at_once = one.run(whole, ids);
   std::vector<float> in_parts;
@@ -114,12 +91,12 @@ TEST_P(TinyModels, ChunksAndThreadsDoNotChangeABit) {
 
 TEST_P(TinyModels, GreedyContinuationMatchesTransformers) {
   TinyModel model(GetParam());
-  std::vector<int> ids = read_ids(model.folder + "/tokens.txt");
+  std::vector<int> ids = model.files.tokens();
   ids.resize(8);
   KvSequence sequence = model.sequence();
   std::vector<int> greedy;
   const std::size_t vocab = static_cast<std::size_t>(model.config().vocab);
-  for (const int expected : read_ids(model.folder + "/greedy.txt")) {
+  for (const int expected : model.files.greedy()) {
     const std::vector<float> logits = model.run(sequence, ids);
     const auto last = logits.end() - static_cast<std::ptrdiff_t>(vocab);
     const int best = static_cast<int>(std::max_element(last, logits.end()) - last);
@@ -132,7 +109,7 @@ TEST_P(TinyModels, GreedyContinuationMatchesTransformers) {
 
 TEST_P(TinyModels, EveryWeightFormatStaysNearF16) {
   TinyModel exact = TinyModel::exact(GetParam());
-  const std::vector<int> ids = read_ids(exact.folder + "/tokens.txt");
+  const std::vector<int> ids = exact.files.tokens();
   KvSequence base = exact.sequence();
   const std::vector<float> want = exact.run(base, ids);
   double signal = 0;

@@ -49,6 +49,7 @@ inline std::shared_ptr<Served> toy_served(Engine& engine) {
              .created = 1,
              .tokenizer = toy_tokenizer(),
              .chat_template = std::make_shared<text::ChatTemplate>("{% for m in messages %}{{ m.role }}:{{ m.content }}|{% endfor %}"),
+             .device = "cpu (toy)",
              .context = engine.capacity(0),
              .limits = {},
              .tiers = {{"nf4", {{"nf4", 100}}, "e4m3"}, {"i8", {{"i8", 200}}, "e4m3"}, {"f16", {{"f16", 400}}, "f16"}},
@@ -77,7 +78,7 @@ class ApiServer {
     for (std::size_t i = 0; i < 3; ++i) tiers[i].salt = i + 1;
     engine_ = std::make_unique<ToyEngine>(tiers, engine);
     served = toy_served(engine_->engine);
-    metrics = std::make_shared<Metrics>("toy", served->limits.tiers);
+    metrics = std::make_shared<Metrics>("toy", served->limits.tiers, served->device);
     thread_ = std::thread([this] { http.run(); });
   }
   ~ApiServer() {

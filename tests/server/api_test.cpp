@@ -214,6 +214,7 @@ TEST_F(Api, ModelsTellWhatIsReallyHeld) {
   const json::value list = parsed(client_->request("GET", "/v1/models").body);
   const json::value& model = list.at("data").at(0);
   EXPECT_EQ(model.at("id"), "toy");
+  EXPECT_EQ(model.at("vernier").at("device"), "cpu (toy)");
   EXPECT_EQ(json::serialize(model.at("vernier").at("tiers").at(2)),
             R"({"name":"f16","weight_bytes":400,"weight_bytes_by_format":{"f16":400},"kv":"f16"})");
   EXPECT_EQ(client_->request("GET", "/v1/models/toy").status, 200);

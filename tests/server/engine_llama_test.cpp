@@ -34,17 +34,19 @@ std::shared_ptr<const model::Weights> small_weights(Precision p) {
 
 struct SmallEngine {
   SmallEngine(int threads, int pages, EngineConfig config)
-      : pool(threads), engine(tiers(pages), std::make_shared<ToyVocabulary>(), config) {}
+      : pool(threads), device(model::open_cpu(pool)), engine(tiers(pages), std::make_shared<ToyVocabulary>(), config) {}
 
   std::vector<std::unique_ptr<TierModel>> tiers(int pages) {
     std::vector<std::unique_ptr<TierModel>> out;
     for (const auto& [weights, kv] :
          {std::pair(Precision::nf4, Precision::e4m3), std::pair(Precision::i8, Precision::i8), std::pair(Precision::f16, Precision::f16)})
-      out.push_back(make_llama_tier(small_weights(weights), pool, {.kv = {.precision = kv, .page_tokens = 16}, .pages = pages}));
+      out.push_back(make_llama_tier(device->place(small_weights(weights), model::default_activations),
+                                    {.kv = {.precision = kv, .page_tokens = 16}, .pages = pages}));
     return out;
   }
 
   cpu::ThreadPool pool;
+  std::unique_ptr<model::Device> device;
   Engine engine;
 };
 

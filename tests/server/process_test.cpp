@@ -241,6 +241,9 @@ TEST_F(Program, BadCommandLinesGetOneClearLine) {
       {{"-m", model, "-ctk", "q4_0"}, 2, "q4_0"},
       {{"-m", model, "-ctk", "i8", "-ctv", "f16"}, 2, "keys and values have one format here"},
       {{"-m", model, "--log-level", "loud"}, 2, "loud"},
+      {{"-m", model, "-ngl", "99"}, 2, "a model runs on the one that --device names"},
+      {{"-m", model, "--port", "0", "--device", "tpu"}, 1, "'tpu', expected auto, cpu, cuda or cuda:N"},
+      {{"-m", model, "--port", "0", "--device", "cuda"}, 1, "--device cpu runs on the processor"},
       {{"-m", "/nowhere/model.gguf", "--port", "0"}, 1, "/nowhere/model.gguf"},
       {{"-m", model, "--port", "0", "-c", "100000"}, 1, "--ctx-size is 100000, but the model was made for 512 positions"},
       {{"-m", model, "--port", "0", "--chat-template-file", "/nowhere/x.jinja"}, 1, "/nowhere/x.jinja"},
@@ -266,6 +269,7 @@ TEST_F(Program, TakesTheNamesOfOtherServersFlags) {
   const json::value model = json::parse(Client(port).request("GET", "/v1/models").body).at("data").at(0);
   EXPECT_EQ(model.at("id"), "mine");
   EXPECT_EQ(model.at("max_model_len"), 128);
+  EXPECT_TRUE(std::string(model.at("vernier").at("device").as_string()).starts_with("cpu (")) << "heads of 8 are for no GPU";
   ASSERT_EQ(model.at("vernier").at("tiers").as_array().size(), 1u);
   EXPECT_EQ(model.at("vernier").at("tiers").at(0).at("kv"), "f16");
   EXPECT_EQ(model.at("vernier").at("tiers").at(0).at("weight_bytes_by_format").as_object().size(), 1u);

@@ -26,6 +26,7 @@ inline DeviceInfo device_info(int index) {
   return {index, "SIMT emulator", p.capability, p.processors, p.memory_bytes};
 }
 
+inline int current_device_index() { return 0; }
 inline void use_device(int index) { (void)device_info(index); }
 
 inline MemoryInfo memory_info() {

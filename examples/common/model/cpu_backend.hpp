@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -52,6 +53,13 @@ class CpuBackend {
 
   cpu::ThreadPool& pool() { return *pool_; }
 
+  std::shared_ptr<KvCache> make_cache(const KvConfig& config, const KvGeometry& geometry) {
+    return std::make_shared<KvCache>(config, geometry);
+  }
+
+  /// Nothing: a forward takes its memory as it comes, and the host has more.
+  void reserve(State&, int, int) {}
+
   /// A forward of t tokens; logits are wanted for those of `outputs`.
   Step begin(State& state, KvCache& cache, std::span<const KvChunk> batch, int t, std::span<const int> outputs, MatrixView<float> logits) {
     return state.begin(cache, batch, t, outputs, logits);
@@ -96,9 +104,9 @@ class CpuBackend {
     gemm(x, cpu::Product<Add>{layer.view(), residual, {{bias(layer)}, {residual}}});
   }
 
-  /// y = silu(x * gate^T) * (x * up^T): the gated unit. y: (t, out).
-  void linear_swiglu(MatrixView<const float> x, const LayerWeights& w, MatrixView<float> y) {
-    gemm(x, product(w.gate, y), cpu::Product<SwiGlu>{w.up.view(), y, {y, isa_}});
+  /// gate = silu(normed * gate^T) * (normed * up^T): the gated unit.
+  void linear_swiglu(const LayerWeights& w, const Step& step) {
+    gemm(step.normed, product(w.gate, step.gate), cpu::Product<SwiGlu>{w.up.view(), step.gate, {step.gate, isa_}});
   }
 
   /// Turns queries and keys to their positions, and writes keys and values to the cache.
@@ -107,8 +115,13 @@ class CpuBackend {
     vernier::append(*pool_, step.cache, layer, step.batch, step.k, step.v, step.rotary);
   }
 
+  /// Writes keys and values of the caller's, as they are.
+  void append_rows(KvCache& cache, int layer, std::span<const KvChunk> batch, MatrixView<const float> k, MatrixView<const float> v) {
+    vernier::append(*pool_, cache, layer, batch, k, v, {});
+  }
+
   /// mixed = softmax(q * keys) * values. window: of this layer, 0 for none.
-  void attention(int layer, const Step& step, int window) {
+  void attention(int layer, const LayerWeights&, const Step& step, int window) {
     vernier::attention(*pool_, step.cache, layer, step.batch, step.q, step.mixed, AttentionOptions{.window = window}, attention_workspace_);
   }
 

@@ -1,5 +1,5 @@
 // The forward of a Llama-class model, from token ids to logits, on whichever backend it is given. Read run_layer() first: it is the
-// model. Weights are loaded in weights.hpp, pages of keys and values belong to the caller (vernier/kv/cache.hpp).
+// model. Weights are loaded in weights.hpp, pages of keys and values belong to the caller (vernier/kv/pages.hpp).
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 #include "common/model/config.hpp"
 #include "vernier/core/error.hpp"
 #include "vernier/core/matrix_view.hpp"
-#include "vernier/kv/cache.hpp"
+#include "vernier/kv/sequence.hpp"
 
 namespace vernier::model {
 
@@ -35,6 +35,9 @@ class Llama {
 
   /// What a cache of this model looks like.
   KvGeometry kv_geometry(int num_pages) const { return {config().layers, config().kv_heads, config().head_dim, num_pages}; }
+
+  /// Takes the memory for forwards of so many tokens and outputs, where the backend's device has its own.
+  void reserve(int tokens, int outputs) { backend_.reserve(state_, tokens, outputs); }
 
   /// Runs a batch of chunks whose pages were made room for (KvSequence::extend) and writes their keys and values to `cache`.
   /// tokens: the ids of all chunks, one after the other. outputs: the rows of that list whose logits are wanted, ascending.
@@ -72,11 +75,11 @@ class Llama {
       backend_.rms_norm_heads(step.k, config().head_dim, w.k_norm, eps);
     }
     backend_.append(index, step);  // turns q and k to their positions on the way
-    backend_.attention(index, step, config().window(index));
+    backend_.attention(index, w, step, config().window(index));
     backend_.linear_add(step.mixed, w.o, step.hidden);
 
     backend_.rms_norm(step.hidden, w.ffn_norm, eps, step.normed);
-    backend_.linear_swiglu(step.normed, w, step.gate);
+    backend_.linear_swiglu(w, step);
     backend_.linear_add(step.gate, w.down, step.hidden);
   }
 

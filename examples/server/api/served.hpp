@@ -44,6 +44,7 @@ struct Served {
   std::int64_t created = 0;  // seconds since 1970
   text::Tokenizer tokenizer;
   std::shared_ptr<const text::ChatTemplate> chat_template;  // null: the model has none, chat is refused
+  std::string device;  // that the tiers run on
   int context = 0;
   RequestLimits limits;
   std::vector<TierInfo> tiers;

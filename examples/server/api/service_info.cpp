@@ -34,7 +34,7 @@ void Service::models(Call& call) {
                      {"owned_by", "vernier"},
                      {"max_model_len", served.context},
                      {"meta", served.meta},
-                     {"vernier", {{"tiers", std::move(tiers)}}}};
+                     {"vernier", {{"device", served.device}, {"tiers", std::move(tiers)}}}};
   constexpr std::string_view one = "/v1/models/";
   const std::string& path = call.request().path;
   if (!path.starts_with(one)) return respond(call, json_response({{"object", "list"}, {"data", json::array{std::move(model)}}}));

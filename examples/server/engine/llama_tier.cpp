@@ -6,9 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "common/model/cpu_llama.hpp"
 #include "vernier/core/math.hpp"
-#include "vernier/kv/cache.hpp"
+#include "vernier/kv/sequence.hpp"
 
 namespace vernier::serve {
 
@@ -16,20 +15,20 @@ namespace {
 
 class LlamaTier : public TierModel {
  public:
-  LlamaTier(std::shared_ptr<const model::Weights> weights, cpu::ThreadPool& pool, const LlamaTierConfig& config)
-      : llama_(std::move(weights), model::CpuBackend(pool, config.activations)),
-        cache_(config.kv, llama_.kv_geometry(config.pages)),
-        context_(config.context == 0 ? llama_.config().context : config.context) {
+  LlamaTier(std::unique_ptr<model::PlacedModel> llama, const LlamaTierConfig& config)
+      : llama_(std::move(llama)),
+        cache_(llama_->make_cache(config.kv, config.pages)),
+        context_(config.context == 0 ? llama_->config().context : config.context) {
     expect(context_ > 0, "vernier::serve::make_llama_tier", "context = ", context_, ", expected positive");
   }
 
-  int vocabulary() const override { return llama_.config().vocab; }
+  int vocabulary() const override { return llama_->config().vocab; }
   int context() const override { return context_; }
-  int page_tokens() const override { return cache_.config().page_tokens; }
-  int total_pages() const override { return cache_.num_pages(); }
-  int free_pages() const override { return cache_.free_pages(); }
+  int page_tokens() const override { return cache_->config().page_tokens; }
+  int total_pages() const override { return cache_->num_pages(); }
+  int free_pages() const override { return cache_->free_pages(); }
 
-  int open() override { return place(KvSequence(cache_), 0); }
+  int open() override { return place(KvSequence(*cache_), 0); }
   int fork(int sequence, int tokens) override { return place(at(sequence).pages.fork(tokens), tokens); }
   void close(int sequence) noexcept override { sequences_[static_cast<std::size_t>(sequence)].reset(); }
 
@@ -48,7 +47,7 @@ class LlamaTier : public TierModel {
       tokens_.insert(tokens_.end(), chunk.tokens.begin(), chunk.tokens.end());
       if (chunk.wants_logits) outputs_.push_back(static_cast<int>(tokens_.size()) - 1);
     }
-    llama_.forward(cache_, batch_, tokens_, outputs_, logits);
+    llama_->forward(*cache_, batch_, tokens_, outputs_, logits);
     for (const Chunk& chunk : chunks) at(chunk.sequence).tokens += static_cast<int>(chunk.tokens.size());
   }
 
@@ -67,8 +66,8 @@ class LlamaTier : public TierModel {
     return static_cast<int>(slot - sequences_.begin());
   }
 
-  model::Llama<model::CpuBackend> llama_;
-  KvCache cache_;
+  std::unique_ptr<model::PlacedModel> llama_;
+  std::shared_ptr<KvPages> cache_;  // after llama_, which it must not outlive
   int context_;
   std::vector<std::optional<Sequence>> sequences_;  // after cache_: they give their pages back to it
   // Of the forward that runs: kept, so that a warm one does not allocate.
@@ -78,9 +77,8 @@ class LlamaTier : public TierModel {
 
 }  // namespace
 
-std::unique_ptr<TierModel> make_llama_tier(std::shared_ptr<const model::Weights> weights, cpu::ThreadPool& pool,
-                                           const LlamaTierConfig& config) {
-  return std::make_unique<LlamaTier>(std::move(weights), pool, config);
+std::unique_ptr<TierModel> make_llama_tier(std::unique_ptr<model::PlacedModel> model, const LlamaTierConfig& config) {
+  return std::make_unique<LlamaTier>(std::move(model), config);
 }
 
 int pages_for(const KvConfig& kv, int context, int sequences) {

@@ -56,7 +56,7 @@ struct Metrics::Impl {
   std::mutex scrape;  // one scrape at a time sets the gauges it then reads
 };
 
-Metrics::Metrics(std::string_view model, const std::vector<std::string>& tiers) : impl_(std::make_unique<Impl>()) {
+Metrics::Metrics(std::string_view model, const std::vector<std::string>& tiers, std::string_view device) : impl_(std::make_unique<Impl>()) {
   Impl& m = *impl_;
   m.model = {{"model_name", std::string(model)}};
   m.tier_names = tiers;
@@ -89,6 +89,7 @@ Metrics::Metrics(std::string_view model, const std::vector<std::string>& tiers) 
   }
   m.preemptions =
       &counter("vernier_num_preemptions_total", "Answers that lost their pages to an older one and were computed again.")->Add({});
+  gauge("vernier_device_info", "What the model runs on: the label says it.")->Add({{"device", std::string(device)}}).Set(1);
   m.finished = counter("vernier_request_success_total", "Answers by how they ended.");
   m.http = counter("vernier_http_requests_total", "HTTP answers by path and status.");
   m.routed = counter("vernier_routing_decisions_total", "Requests by tier and the reason for it.");

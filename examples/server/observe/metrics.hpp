@@ -13,8 +13,8 @@ namespace vernier::serve {
 /// Thread-safe.
 class Metrics {
  public:
-  /// `tiers`: names, in the engine's order.
-  Metrics(std::string_view model, const std::vector<std::string>& tiers);
+  /// `tiers`: names, in the engine's order. `device`: what they run on.
+  Metrics(std::string_view model, const std::vector<std::string>& tiers, std::string_view device);
   ~Metrics();
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;

@@ -59,33 +59,56 @@ KvConfig kv_config(const Options& options, const std::string& tier) {
   return {.precision = options.kv == "auto" ? ladder_tier(tier).kv : *parse_precision(options.kv)};
 }
 
+/// Bytes for keys and values of all tiers together, and the flag that said so.
+struct CacheBudget {
+  std::size_t bytes = 0;
+  std::string from;
+};
+
+/// On a device with its own memory, what the weights have left; ask when they are there.
+CacheBudget cache_budget(const Options& options, const model::Device& device) {
+  const auto memory = device.memory();
+  if (!memory || options.kv_memory_mib != 0) {
+    const int mib = options.kv_memory_mib != 0 ? options.kv_memory_mib : 1024;
+    return {static_cast<std::size_t>(mib) << 20, concat("--kv-cache-memory ", mib)};
+  }
+  const auto allowed = static_cast<std::size_t>(options.gpu_memory * static_cast<double>(memory->total_bytes));
+  const std::size_t taken = memory->total_bytes - memory->free_bytes;
+  expect(allowed > taken, "vernier-server", "--gpu-memory-utilization ", options.gpu_memory, " allows ", allowed >> 20, " MiB, but ",
+         taken >> 20, " MiB of ", device.name(),
+         " are taken, by the weights of the tiers and by other programs; raise it, or hold fewer --tiers");
+  return {allowed - taken, concat("--gpu-memory-utilization ", options.gpu_memory)};
+}
+
 /// The context of all tiers, and the pages of each.
 struct CachePlan {
   int context = 0;
   std::vector<int> pages;
 };
 
-CachePlan plan_cache(const Options& options, const model::ModelConfig& config, const std::function<void(const std::string&)>& report) {
+CachePlan plan_cache(const Options& options, const model::ModelConfig& config, const model::Device& device,
+                     const std::function<void(const std::string&)>& report) {
   CachePlan plan;
+  const CacheBudget all = cache_budget(options, device);
   expect(options.context <= config.context, "vernier-server", "--ctx-size is ", options.context, ", but the model was made for ",
          config.context, " positions");
   plan.context = options.context ? options.context : config.context;
-  const std::size_t budget = (static_cast<std::size_t>(options.kv_memory_mib) << 20) / options.tiers.size();
+  const std::size_t budget = all.bytes / options.tiers.size();
   for (const std::string& tier : options.tiers) {
     const KvConfig kv = kv_config(options, tier);
-    const KvLayout layout{kv, {.layers = config.layers, .kv_heads = config.kv_heads, .head_dim = config.head_dim, .num_pages = 1}};
+    const KvLayout layout =
+        device.kv_layout(kv, {.layers = config.layers, .kv_heads = config.kv_heads, .head_dim = config.head_dim, .num_pages = 1});
     const auto affordable = static_cast<int>(std::min<std::size_t>(budget / layout.page_bytes(), 1 << 24));
     const std::size_t one = layout.page_bytes() * static_cast<std::size_t>(pages_for(kv, plan.context, 1));
     if (options.context)
       expect(affordable >= pages_for(kv, plan.context, 1), "vernier-server", "one sequence of --ctx-size ", plan.context, " at tier ", tier,
-             " needs ", (one >> 20) + 1, " MiB of keys and values, but --kv-cache-memory ", options.kv_memory_mib, " leaves ", budget >> 20,
+             " needs ", (one >> 20) + 1, " MiB of keys and values, but ", all.from, " leaves ", budget >> 20,
              " MiB to each tier; raise it, or lower --ctx-size");
     while (plan.context > kv.page_tokens && affordable < pages_for(kv, plan.context, 1)) plan.context -= kv.page_tokens;
     plan.pages.push_back(std::max(1, affordable));
   }
   if (!options.context && plan.context < config.context)
-    report(concat("context: ", plan.context, " of the model's ", config.context, " tokens, which is what --kv-cache-memory ",
-                  options.kv_memory_mib, " holds"));
+    report(concat("context: ", plan.context, " of the model's ", config.context, " tokens, which is what ", all.from, " holds"));
   for (std::size_t i = 0; i < plan.pages.size(); ++i) {
     const KvConfig kv = kv_config(options, options.tiers[i]);
     plan.pages[i] = std::min(plan.pages[i], pages_for(kv, plan.context, options.max_sequences));
@@ -102,6 +125,7 @@ std::shared_ptr<Served> describe(const Options& options, const io::Checkpoint& c
                                              .created = static_cast<std::int64_t>(std::time(nullptr)),
                                              .tokenizer = std::move(tokenizer),
                                              .chat_template = nullptr,
+                                             .device = {},
                                              .context = 0,
                                              .limits = {},
                                              .tiers = {},
@@ -130,6 +154,44 @@ std::shared_ptr<Served> describe(const Options& options, const io::Checkpoint& c
   return out;
 }
 
+/// Loads the weights of every tier, to the device.
+std::vector<std::unique_ptr<model::PlacedModel>> place_tiers(
+    const Options& options, const io::Checkpoint& checkpoint, LoadedModel& out, const std::function<void(const std::string&)>& report,
+    const std::function<void(const std::string&, std::size_t, std::size_t)>& progress) {
+  model::WeightCache cache = options.weight_cache;
+  cache.report = report;
+  model::WeightLoader loader(checkpoint, *out.pool, std::move(cache));
+  std::vector<std::shared_ptr<const model::Weights>> held;  // so that later tiers find what they can share
+  std::vector<std::unique_ptr<model::PlacedModel>> placed;
+  for (const std::string& tier : options.tiers) {
+    const Precision precision = *parse_precision(tier);
+    held.push_back(std::make_shared<const model::Weights>(
+        loader.load(model::uniform_formats(precision), [&](std::size_t done, std::size_t total) { progress(tier, done, total); })));
+    placed.push_back(out.device->place(held.back(), model::parse_activations(options.activations)));
+    placed.back()->reserve(options.batch_tokens + options.max_sequences, options.max_sequences);
+    out.served->tiers.push_back(
+        {.name = tier, .weight_bytes = bytes_by_format(*held.back()), .kv = std::string(name(kv_config(options, tier).precision))});
+    if (out.device->memory()) held.clear();  // it has its own copy
+  }
+  return placed;
+}
+
+/// The tiers with their caches.
+std::vector<std::unique_ptr<TierModel>> make_tiers(const Options& options, std::vector<std::unique_ptr<model::PlacedModel>> placed,
+                                                   const CachePlan& plan, const Served& served,
+                                                   const std::function<void(const std::string&)>& report) {
+  std::vector<std::unique_ptr<TierModel>> tiers;
+  for (std::size_t i = 0; i < placed.size(); ++i) {
+    const KvConfig kv = kv_config(options, options.tiers[i]);
+    tiers.push_back(make_llama_tier(std::move(placed[i]), {.kv = kv, .context = plan.context, .pages = plan.pages[i]}));
+    std::string line = concat("tier ", served.tiers[i].name, ":");
+    for (const auto& [format, bytes] : served.tiers[i].weight_bytes)
+      line += concat(" ", (bytes + (1 << 19)) >> 20, " MiB in ", format, ",");
+    report(concat(line, " cache of ", static_cast<long>(plan.pages[i]) * kv.page_tokens, " tokens in ", served.tiers[i].kv));
+  }
+  return tiers;
+}
+
 }  // namespace
 
 LoadedModel load_model(const Options& options, const std::function<void(const std::string&)>& report,
@@ -142,27 +204,14 @@ LoadedModel load_model(const Options& options, const std::function<void(const st
   out.served = describe(options, checkpoint);
   if (!out.served->chat_template)
     report("the model has no chat template; /v1/chat/completions will be refused (give one with --chat-template-file)");
-  const CachePlan plan = plan_cache(options, checkpoint.config(), report);
-  model::WeightCache cache = options.weight_cache;
-  cache.report = report;
-  model::WeightLoader loader(checkpoint, *out.pool, std::move(cache));
-  std::vector<std::shared_ptr<const model::Weights>> held;  // so that later tiers find what they can share
-  std::vector<std::unique_ptr<TierModel>> tiers;
-  for (std::size_t i = 0; i < options.tiers.size(); ++i) {
-    const std::string& tier = options.tiers[i];
-    const Precision precision = *parse_precision(tier);
-    held.push_back(std::make_shared<const model::Weights>(
-        loader.load(model::uniform_formats(precision), [&](std::size_t done, std::size_t total) { progress(tier, done, total); })));
-    const KvConfig kv = kv_config(options, tier);
-    tiers.push_back(make_llama_tier(
-        held.back(), *out.pool,
-        {.kv = kv, .context = plan.context, .pages = plan.pages[i], .activations = model::parse_activations(options.activations)}));
-    TierInfo info{.name = tier, .weight_bytes = bytes_by_format(*held.back()), .kv = std::string(name(kv.precision))};
-    std::string line = concat("tier ", tier, ":");
-    for (const auto& [format, bytes] : info.weight_bytes) line += concat(" ", (bytes + (1 << 19)) >> 20, " MiB in ", format, ",");
-    report(concat(line, " cache of ", static_cast<long>(plan.pages[i]) * kv.page_tokens, " tokens in ", info.kv));
-    out.served->tiers.push_back(std::move(info));
-  }
+  out.device = model::open_device(options.device, checkpoint.config(), *out.pool, report);
+  out.served->device = out.device->name();
+  const bool own_memory = out.device->memory().has_value();
+  CachePlan plan;
+  if (!own_memory) plan = plan_cache(options, checkpoint.config(), *out.device, report);  // before the minutes that loading takes
+  std::vector<std::unique_ptr<model::PlacedModel>> placed = place_tiers(options, checkpoint, out, report, progress);
+  if (own_memory) plan = plan_cache(options, checkpoint.config(), *out.device, report);
+  std::vector<std::unique_ptr<TierModel>> tiers = make_tiers(options, std::move(placed), plan, *out.served, report);
   const EngineConfig engine{.max_sequences = options.max_sequences, .max_queue = options.max_queue, .chunk_tokens = options.batch_tokens};
   out.engine = std::make_unique<Engine>(std::move(tiers), std::make_shared<TextVocabulary>(out.served->tokenizer), engine);
   Engine* raw = out.engine.get();

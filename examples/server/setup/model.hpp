@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "common/device/device.hpp"
 #include "server/api/served.hpp"
 #include "server/engine/engine.hpp"
 #include "server/setup/options.hpp"
@@ -16,6 +17,7 @@ namespace vernier::serve {
 /// while it goes.
 struct LoadedModel {
   std::unique_ptr<cpu::ThreadPool> pool;
+  std::unique_ptr<model::Device> device;  // before the engine, whose models run on it
   std::unique_ptr<Engine> engine;
   std::shared_ptr<Served> served;
 };

@@ -7,6 +7,7 @@
 
 #include "common/activations_flag.hpp"
 #include "common/cpu_range.hpp"
+#include "common/device/device.hpp"
 #include "common/weight_cache_flags.hpp"
 #include "vernier/core/error.hpp"
 
@@ -15,11 +16,9 @@ namespace {
 
 /// llama-server has short flags of several letters, which CLI11 would read as several flags.
 std::vector<std::string> spelled_out(int argc, const char* const* argv) {
-  static constexpr std::pair<const char*, const char*> names[] = {{"-ctk", "--cache-type-k"},
-                                                                  {"-ctv", "--cache-type-v"},
-                                                                  {"-np", "--parallel"},
-                                                                  {"-cb", "--cont-batching"},
-                                                                  {"-tb", "--threads-batch"}};
+  static constexpr std::pair<const char*, const char*> names[] = {
+      {"-ctk", "--cache-type-k"}, {"-ctv", "--cache-type-v"}, {"-np", "--parallel"},   {"-cb", "--cont-batching"},
+      {"-tb", "--threads-batch"}, {"-ngl", "--n-gpu-layers"}, {"-sm", "--split-mode"}, {"-ts", "--tensor-split"}};
   std::vector<std::string> out;
   for (int i = 1; i < argc; ++i) {
     std::string word = argv[i];
@@ -33,7 +32,7 @@ std::vector<std::string> spelled_out(int argc, const char* const* argv) {
 const std::vector<std::string> known_tiers{"nf4", "i8", "f16"};
 
 struct Extra {
-  std::string kv_values, cpu_range;
+  std::string kv_values, cpu_range, layers_on_gpu;
   bool ignored = false;
   int threads_batch = 0;
 };
@@ -56,8 +55,14 @@ void add_options(CLI::App& app, Options& o, Extra& extra) {
       ->capture_default_str()
       ->check(kv);
   app.add_option("--cache-type-v", extra.kv_values, "as llama-server's -ctv; must equal --cache-type-k")->check(kv);
-  app.add_option("--kv-cache-memory", o.kv_memory_mib, "MiB for keys and values of all tiers together")
+  app.add_option("--device", o.device, model::device_help)->capture_default_str();
+  app.add_option("--gpu-memory-utilization", o.gpu_memory,
+                 "share of a GPU's memory that weights, activations, keys and values may take together")
       ->capture_default_str()
+      ->check(CLI::Range(0.01, 1.0));
+  app.add_option("--n-gpu-layers,--gpu-layers,--split-mode,--tensor-split,--main-gpu", extra.layers_on_gpu, "")->group("");
+  app.add_option("--kv-cache-memory", o.kv_memory_mib,
+                 "MiB for keys and values of all tiers together (default: 1024; on a GPU, what --gpu-memory-utilization leaves)")
       ->check(positive);
   add_weight_cache_flags(app, o.weight_cache);
   add_activations_flag(app, o.activations);
@@ -101,6 +106,8 @@ std::string contradiction(Options& o, const Extra& extra) {
   } catch (const Error& error) {
     return error.what();
   }
+  if (!extra.layers_on_gpu.empty())
+    return "layers are not divided between devices here (-ngl, -sm, -ts, --main-gpu): a model runs on the one that --device names";
   if (!extra.kv_values.empty() && extra.kv_values != o.kv)
     return concat("--cache-type-v is ", extra.kv_values, " and --cache-type-k is ", o.kv, "; keys and values have one format here");
   for (std::size_t i = 0; i < o.tiers.size(); ++i)

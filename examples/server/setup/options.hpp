@@ -20,7 +20,9 @@ struct Options {
   std::string kv = "auto";      // auto, or the format for every tier
   model::WeightCache weight_cache{.where = "auto"};
   std::string activations = "auto";  // auto, or what all tiers round activations to
-  int kv_memory_mib = 1024;          // for keys and values of all tiers together
+  std::string device = "auto";       // auto, cpu, cuda or cuda:N
+  int kv_memory_mib = 0;             // for keys and values of all tiers together; 0: 1024 on the processor, see below on a GPU
+  double gpu_memory = 0.9;           // of a GPU's memory: what weights, activations, keys and values may take together
   std::string chat_template_file;
   std::vector<std::string> tiers{"nf4", "i8", "f16"};
   std::string tier = "auto";  // of requests that do not force one

@@ -35,6 +35,13 @@ inline DeviceInfo device_info(int index) {
   return {index, p.name, 10 * p.major + p.minor, p.multiProcessorCount, p.totalGlobalMem};
 }
 
+/// The device that this host thread works with.
+inline int current_device_index() {
+  int index = 0;
+  check(cudaGetDevice(&index), "vernier::cuda::current_device_index");
+  return index;
+}
+
 /// Makes a device the current one of this host thread.
 inline void use_device(int index) { check(cudaSetDevice(index), "vernier::cuda::use_device"); }
 
