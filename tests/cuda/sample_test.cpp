@@ -10,6 +10,8 @@
 
 #include "cuda/every_schedule.hpp"
 #include "support/compare.hpp"
+#include "vernier/cuda/graph.cuh"
+#include "vernier/cuda/stream.cuh"
 #include "vernier/ops/reference.hpp"
 
 namespace vernier::cuda {
@@ -288,6 +290,34 @@ TEST(CudaSample, ARowDoesNotDependOnTheOthers) {
     alone.push_back(one.run<small>()[0]);
   }
   EXPECT_EQ(together.run<small>(), alone);
+}
+
+/// A recorded step samples under whatever options, adjustments and logits are there when it is replayed.
+TEST(CudaSample, ReplaysWithOtherOptions) {
+  const int vocabulary = 300, most = 2;
+  std::vector<float> logits(vocabulary);
+  std::vector<ops::SampleRow> row(1);
+  std::vector<ops::LogitAdjustment> adjustments(most);
+  std::vector<int> id(1);
+  std::vector<std::uint64_t> scratch(sample_scratch_bytes<small>(1, vocabulary) / 8 + 1);
+  const SampleBatch batch{{logits.data(), 1, vocabulary}, row.data(), {adjustments.data(), 1, most}, id.data(), scratch.data()};
+  const OwnedStream stream;
+  const Graph graph = Graph::record(stream, [&] { sample<small>(batch, stream); });
+  const std::vector<float> step = test::normal(vocabulary, 30, 2.0f);
+  for (const ops::SampleOptions& o : {ops::SampleOptions{.top_k = 7, .seed = 1},
+                                      {.temperature = 0, .logit_bias = {{250, 90.0f}}},
+                                      {.top_p = 0.9f, .seed = 3},
+                                      {.seed = 4}}) {
+    const ops::Sampler sampler(o);
+    std::vector<ops::LogitAdjustment> own;
+    row[0] = sampler.row(vocabulary, own);
+    std::copy(own.begin(), own.end(), adjustments.begin());
+    logits = step;
+    graph.replay(stream);
+    stream.synchronize();
+    std::vector<float> copy = step;
+    EXPECT_EQ(id[0], ops::Sampler(o).sample(copy));
+  }
 }
 
 TEST(CudaSample, SaysWhatIsWrong) {

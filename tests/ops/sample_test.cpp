@@ -123,6 +123,40 @@ TEST(Sample, SeedStreamAndIndexDecide) {
   EXPECT_NE(answer(1, 0), answer(1ull << 40, 0));
 }
 
+TEST(Sample, TellsWhatItWouldDo) {
+  const SampleOptions options{.temperature = 0.7f,
+                              .top_k = 9,
+                              .top_p = 0.8f,
+                              .min_p = 0.1f,
+                              .repetition_penalty = 1.2f,
+                              .presence_penalty = 0.3f,
+                              .frequency_penalty = 0.4f,
+                              .logit_bias = {{5, 1.0f}, {2, -1.0f}, {5, 0.25f}},
+                              .seed = 11};
+  Sampler sampler(options, 3);
+  sampler.accept_prompt(std::vector<int>{7, 5, 7});
+  for (int id : {1, 5, 1, 99}) sampler.accept(id);
+  std::vector<LogitAdjustment> adjustments{{42, 42.0f, 42}};  // its memory is used again
+  const SampleRow row = sampler.row(20, adjustments);
+  EXPECT_EQ(row.temperature, 0.7f);
+  EXPECT_EQ(row.top_k, 9);
+  EXPECT_EQ(row.top_p, 0.8f);
+  EXPECT_EQ(row.min_p, 0.1f);
+  EXPECT_EQ(row.repetition_penalty, 1.2f);
+  EXPECT_EQ(row.presence_penalty, 0.3f);
+  EXPECT_EQ(row.frequency_penalty, 0.4f);
+  EXPECT_EQ(row.draw, uniform(11, 3, 4));
+  ASSERT_EQ(row.num_adjustments, 6);
+  const std::vector<LogitAdjustment> want{{1, 0, 2}, {2, -1.0f, -1}, {5, 1.0f, -1}, {5, 0.25f, -1}, {5, 0, 1}, {7, 0, 0}};
+  ASSERT_EQ(adjustments.size(), want.size());
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    EXPECT_EQ(adjustments[i].id, want[i].id) << i;
+    EXPECT_EQ(adjustments[i].bias, want[i].bias) << i;
+    EXPECT_EQ(adjustments[i].count, want[i].count) << i;
+  }
+  EXPECT_THROW((void)sampler.row(5, adjustments), Error);
+}
+
 TEST(Sample, PhiloxIsTheWrittenOne) {  // two of the known answers that the authors publish with the generator
   EXPECT_EQ(philox({0, 0, 0, 0}, {0, 0}), (std::array<std::uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
   EXPECT_EQ(philox({~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}), (std::array<std::uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));

@@ -64,18 +64,19 @@ __device__ __forceinline__ bool last_to_arrive(int* arrived, int blocks, int* fl
   return *flag != 0;
 }
 
-/// The first index at which value(0) + ... + value(index) exceeds target, or the last with a value if none does. The sum must not be 0.
-/// Called by all threads; behind it is a barrier.
+/// The first index at which value(0) + ... + value(index) exceeds target, or the last with a value if none does; 0 where there is none with
+/// a value. Called by all threads; behind it is a barrier.
 template <int Threads, class F>
 __device__ __forceinline__ Crossing find_crossing(SampleShared<Threads>& shared, int n, Mass target, const F& value) {
   const int each = (n + Threads - 1) / Threads, first = static_cast<int>(threadIdx.x) * each, end = first + each < n ? first + each : n;
   Mass own = 0, total = 0;
   for (int i = first; i < end; ++i) own += value(i);
   Mass before = sum_before<Threads>(own, shared.sums, total);
+  if (total == 0 && threadIdx.x == 0) shared.crossing = {0, 0};
   if (target >= total) target = total - 1;
   if (before <= target && target < before + own) {
     int i = first;
-    for (Mass v = value(i); before + v <= target; v = value(i)) {
+    for (Mass v = value(i); before + v <= target && i + 1 < end; v = value(i)) {
       before += v;
       ++i;
     }

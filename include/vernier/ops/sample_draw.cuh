@@ -39,14 +39,17 @@ class SampleDraw {
         masses_(args.scratch.masses + static_cast<std::ptrdiff_t>(blockIdx.y) * gridDim.x),
         ranked_(takes_top_k(options_, args.logits.cols)),
         nucleus_(!ranked_ && options_.top_p < 1.0f),
+        greatest_(state_.greatest),
+        temperature_(options_.temperature),
+        min_p_(options_.min_p),
         border_(ranked_ || nucleus_ ? state_.border : -1) {}
 
-  __device__ __forceinline__ float weight(float logit) const { return detail::sample_weight(logit, state_.greatest, options_.temperature); }
+  __device__ __forceinline__ float weight(float logit) const { return detail::sample_weight(logit, greatest_, temperature_); }
 
   /// What a token adds to the mass that is drawn in the order of ids.
   __device__ __forceinline__ Mass mass_by_id(float weight) const {
     const Mass mass = weight_mass(weight);
-    if (weight < options_.min_p || mass == 0 || mass_bucket(weight) <= border_) return 0;
+    if (weight < min_p_ || mass == 0 || mass_bucket(weight) <= border_) return 0;
     return mass;
   }
 
@@ -134,7 +137,7 @@ class SampleDraw {
     const auto each = [this](const auto& f) { for_candidates(f); };
     const auto kept = [&](Mass key) {
       const float w = weight_of(key);
-      return keep(key) && w >= options_.min_p ? weight_mass(w) : 0;
+      return keep(key) && w >= min_p_ ? weight_mass(w) : 0;
     };
     const Mass by_rank = border_ >= 0 ? detail::sum_of(shared_, each, kept) : 0;
     const Mass unit = drawn_unit(options_.draw, by_id + by_rank);
@@ -160,6 +163,7 @@ class SampleDraw {
   SampleState& state_;
   Mass *members_, *masses_;
   bool ranked_, nucleus_;
+  float greatest_, temperature_, min_p_;  // in registers, whatever is written meanwhile
   int border_;
 };
 
