@@ -12,7 +12,7 @@ struct MathArgs {
   std::uint32_t* out;  // (thread, result)
 };
 
-constexpr int math_results = 20;
+constexpr int math_results = 21;
 
 template <Arch A>
 struct Math {
@@ -45,6 +45,7 @@ struct Math {
     out[17] = __float_as_uint(cuda::lg2_approx(fabsf(as_float(a))));
     out[18] = static_cast<std::uint32_t>(__dp4a(static_cast<int>(a), static_cast<int>(b), static_cast<int>(c)));
     out[19] = __byte_perm(a, b, c & 0x7777u);
+    out[20] = cuda::in_register(a);
   }
 };
 
@@ -110,6 +111,7 @@ inline void check_math(Outcome& outcome, int thread, const std::uint32_t (&abc)[
   }
   outcome.expect_equal(sum, static_cast<std::int32_t>(out[18]), at(thread, 18) + " (dp4a)");
   outcome.expect_equal(bytes, out[19], at(thread, 19) + " (byte_perm)");
+  outcome.expect_equal(a, out[20], at(thread, 20) + " (in_register)");
 }
 
 template <class Machine>

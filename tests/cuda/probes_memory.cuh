@@ -9,20 +9,23 @@
 
 namespace vernier::probes {
 
-// ---- cp.async: each thread fills 16 bytes in one of five ways, and takes 0 to 16 bytes of them from global memory
+// ---- cp.async: each thread fills 16 bytes in one of six ways, and takes 0 to 16 bytes of them from global memory, the last warp all or
+// none
 
 struct CopyArgs {
   const std::uint8_t* in;
   std::uint8_t* out;
 };
 
-VERNIER_HD constexpr int bytes_taken(unsigned thread) { return static_cast<int>(thread * 7 % 17); }
+VERNIER_HD constexpr int bytes_taken(unsigned thread) {
+  return thread < 160 ? static_cast<int>(thread * 7 % 17) : thread % 3 == 0 ? 0 : 16;
+}
 
 template <Arch A>
 struct AsyncCopies {
   using Args = CopyArgs;
   static constexpr Arch arch = A;
-  static constexpr int threads = 160, shared_bytes = 16 * threads;
+  static constexpr int threads = 192, shared_bytes = 16 * threads;
   __device__ static void run(const Args& args, unsigned char* raw) {
     const unsigned t = threadIdx.x, way = t / 32;
     const int taken = bytes_taken(t);
@@ -34,6 +37,7 @@ struct AsyncCopies {
     if (way == 2) cuda::cp_async_ca<16>(to, from, taken);
     if (way == 3)
       for (int i = 0; i < 16; i += 8) cuda::cp_async_ca<8>(to + i, from + i, part(i, 8));
+    if (way == 5) cuda::cp_async_cg_or_zero(to, from, taken != 0);
     cuda::cp_async_commit();
     if (way == 4)
       for (int i = 0; i < 16; i += 4) cuda::cp_async_ca<4>(to + i, from + i, part(i, 4));
@@ -48,10 +52,10 @@ struct AsyncCopies {
 template <class Machine>
 Outcome probe_async_copies(Machine& machine) {
   Outcome outcome{.name = "cp.async"};
-  std::vector<std::uint8_t> in(160 * 16), out(160 * 16);
+  std::vector<std::uint8_t> in(192 * 16), out(192 * 16);
   for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<std::uint8_t>(scramble(static_cast<std::uint32_t>(i)) | 1u);
   machine.template launch<AsyncCopies>({}, CopyArgs{machine.array(in), machine.array(out)});
-  for (int i = 0; i < 160 * 16; ++i)
+  for (int i = 0; i < 192 * 16; ++i)
     outcome.expect_equal(i % 16 < bytes_taken(static_cast<unsigned>(i / 16)) ? in[static_cast<std::size_t>(i)] : 0,
                          out[static_cast<std::size_t>(i)], at(i / 16, i % 16));
   return outcome;

@@ -57,6 +57,9 @@ inline void cp_async_cg(void* shared, const void* global, int global_bytes = 16,
 inline void cp_async_cg(void* shared, const void* global, int global_bytes, CachePolicy, Where where = Where::here()) {
   simt::detail::cp_async(shared, global, 16, global_bytes, where);
 }
+inline void cp_async_cg_or_zero(void* shared, const void* global, bool copies, Where where = Where::here()) {
+  simt::detail::cp_async(shared, global, 16, copies ? 16 : 0, where);
+}
 void cp_async_commit();
 template <int Pending>
 void cp_async_wait() {

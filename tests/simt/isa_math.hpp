@@ -57,6 +57,8 @@ std::uint32_t map_pair(F f) {
 
 }  // namespace detail
 
+inline std::uint32_t in_register(std::uint32_t x) { return x; }
+
 inline std::uint32_t fma_f16x2(std::uint32_t a, std::uint32_t b, std::uint32_t c) {
   return detail::map_pair<f16>([&](int i) { return detail::element<f16>(a, i) * detail::element<f16>(b, i) + detail::element<f16>(c, i); });
 }

@@ -43,6 +43,13 @@ __device__ __forceinline__ void cp_async_cg(void* shared, const void* global, in
                "r"(global_bytes), "l"(policy.bits)
                : "memory");
 }
+/// Copies 16 bytes past L1, or writes as many zeros: then the global address need not exist. Cheaper than a number of bytes.
+__device__ __forceinline__ void cp_async_cg_or_zero(void* shared, const void* global, bool copies) {
+  asm volatile(
+      "{\n.reg .pred p;\nsetp.eq.s32 p, %2, 0;\ncp.async.cg.shared.global.L2::128B [%0], [%1], 16, p;\n}" ::"r"(shared_address(shared)),
+      "l"(global), "r"(static_cast<int>(copies))
+      : "memory");
+}
 
 /// Closes a group of the copies since the last one; a group may be empty.
 __device__ __forceinline__ void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }

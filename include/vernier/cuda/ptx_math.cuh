@@ -22,6 +22,14 @@ __device__ __forceinline__ std::uint32_t lop3(std::uint32_t a, std::uint32_t b, 
   return d;
 }
 
+/// x, in a register for good: the compiler forgets that it is a constant, which it would move there again for each use. ptxas sees through
+/// a move and through a shuffle, but not that the number of a thread has no more than ten bits.
+__device__ __forceinline__ std::uint32_t in_register(std::uint32_t x) {
+  std::uint32_t d;
+  asm volatile("{\n.reg .b32 zero;\nmov.u32 zero, %%tid.x;\nshr.u32 zero, zero, 16;\nor.b32 %0, %1, zero;\n}" : "=r"(d) : "r"(x));
+  return d;
+}
+
 /// a * b + c on two halves at once, rounded once.
 __device__ __forceinline__ std::uint32_t fma_f16x2(std::uint32_t a, std::uint32_t b, std::uint32_t c) {
   std::uint32_t d;

@@ -19,14 +19,20 @@ namespace vernier {
 /// Lane l, with g = l / 4 and t = l % 4 as in the instructions, holds rows g and g + 8, and of each 32 columns the eight from 8t on. That
 /// is not the order of k that the instructions name, but a product does not ask in which order k is summed, as long as both operands have
 /// the same: here a lane finds its share of an activation row, too, in eight consecutive columns, of 16-bit and of 8-bit activations alike,
-/// and one copy of the weights serves both kinds of product. Within eight columns, codes lie in ascending order.
+/// and one copy of the weights serves both kinds of product.
 ///
-///   nf4      the 16 bytes are four words: rows g and g + 8 of columns 0 to 31, then of columns 32 to 63; a nibble is nf4_place(code)
-///   8 bits   chunk j is columns 32j on: eight codes of row g, then eight of row g + 8
-///   16 bits  chunk 2j + h is columns 32j on of row g + 8h: eight codes
+/// The 16 bytes are four words of 32 bits, each of consecutive codes of one row, of row g and row g + 8 in turn: where codes are multiplied
+/// as they are, they are the four registers of an instruction's A operand, in order.
+///
+///   nf4      words of eight codes: columns 0 to 31 for both rows, then 32 to 63; a nibble is nf4_place(code)
+///   8 bits   chunk j is columns 32j on, words of four codes: the first four of a lane's columns for both rows, then the others
+///   16 bits  chunk 2j + i is the i-th four of a lane's columns from 32j on, words of two codes
 struct MmaTile {
   static constexpr int rows = 16, cols = 64, lanes = 32, lane_bytes = 16, chunk_bytes = lanes * lane_bytes;
   static constexpr int run = 8;  // consecutive columns of a row in one lane
+
+  /// Codes in 32 bits.
+  VERNIER_HD static constexpr int word(Precision p) { return 32 / bits(p); }
 
   Precision precision = Precision::f16;
   int n = 0;  // rows of the matrix, before padding
@@ -43,19 +49,20 @@ struct MmaTile {
   }
   VERNIER_HD constexpr std::size_t total_bytes() const { return static_cast<std::size_t>(row_tiles()) * row_tile_bytes(); }
 
-  /// The byte, within its tile, of the eight codes that begin at (row, col): row below 16, col a multiple of 8 below 64.
-  VERNIER_HD static constexpr int run_offset(Precision p, int row, int col) {
-    const int lane = row % 8 * 4 + col % 32 / run, j = col / 32, h = row / 8;
+  /// The byte, within its tile, of the word that begins at (row, col): row below 16, col a multiple of word(p) below 64.
+  VERNIER_HD static constexpr int word_offset(Precision p, int row, int col) {
+    const int lane = row % 8 * 4 + col % 32 / run, j = col / 32, h = row / 8, four = col % run / 4, two = col % 4 / 2;
     switch (bits(p)) {
       case 4: return lane * lane_bytes + (2 * j + h) * 4;
-      case 8: return j * chunk_bytes + lane * lane_bytes + h * 8;
-      default: return (2 * j + h) * chunk_bytes + lane * lane_bytes;
+      case 8: return j * chunk_bytes + lane * lane_bytes + (2 * four + h) * 4;
+      default: return (2 * j + four) * chunk_bytes + lane * lane_bytes + (2 * two + h) * 4;
     }
   }
 
   /// The byte in which the code of (row, col) starts, counted from the start of the matrix. For nf4 see also high_nibble().
   VERNIER_HD constexpr std::size_t byte_offset(int row, int col) const {
-    const int in_run = col % run * bits(precision) / 8, in_tile = run_offset(precision, row % rows, col % cols / run * run) + in_run;
+    const int in_word = col % word(precision), first = col % cols - in_word;
+    const int in_tile = word_offset(precision, row % rows, first) + in_word * bits(precision) / 8;
     return static_cast<std::size_t>(row / rows) * row_tile_bytes() + static_cast<std::size_t>(col / cols * tile_bytes(precision) + in_tile);
   }
 

@@ -25,7 +25,7 @@ struct WeightView {
   const std::uint8_t* codes = nullptr;  // MmaTile order, 16-byte aligned
   const float* scales = nullptr;        // MmaTile::scale_index; rows beyond n have scale 0
 
-  constexpr MmaTile tile() const { return {format.precision, n, k}; }
+  VERNIER_HD constexpr MmaTile tile() const { return {format.precision, n, k}; }
 };
 
 /// Owns, in host memory, the bytes of a weight matrix in the order in which a CUDA device streams it. Upload memory(), and ask for a view

@@ -30,16 +30,15 @@ Buffer<CodeOf<P>> panel_codes(const PackedMatrix& w, int panel, int stride) {
   return codes;
 }
 
-/// Eight codes of a row, as a lane holds them.
+/// A word of consecutive codes of a row.
 template <Precision P>
-void store_run(const CodeOf<P>* codes, std::uint8_t* out) {
-  if constexpr (P == Precision::nf4) {
-    std::uint32_t word = 0;
+void store_word(const CodeOf<P>* codes, std::uint8_t* out) {
+  std::uint32_t word = 0;
+  if constexpr (P == Precision::nf4)
     for (unsigned i = 0; i < 8; ++i) word |= MmaTile::nf4_place(codes[i]) << 4 * i;
-    std::memcpy(out, &word, sizeof word);
-  } else {
-    std::memcpy(out, codes, 8 * sizeof(CodeOf<P>));
-  }
+  else
+    std::memcpy(&word, codes, sizeof word);
+  std::memcpy(out, &word, sizeof word);
 }
 
 /// Whether a row of e4m3 codes has a NaN from `first` to `end`.
@@ -60,9 +59,9 @@ void repack_panel(const PackedMatrix& w, int panel, PackedWeights& out, int firs
       const int source = first_row + MmaTile::rows * half + row;
       const CodeOf<P>* from_row = codes.data() + (MmaTile::rows * half + row) * stride;
       std::uint8_t* to_row = out.codes() + static_cast<std::size_t>(target) * tile.row_tile_bytes();
-      for (int col = 0; col < stride; col += MmaTile::run)
-        store_run<P>(from_row + col,
-                     to_row + col / MmaTile::cols * MmaTile::tile_bytes(P) + MmaTile::run_offset(P, row, col % MmaTile::cols));
+      for (int col = 0; col < stride; col += MmaTile::word(P))
+        store_word<P>(from_row + col,
+                      to_row + col / MmaTile::cols * MmaTile::tile_bytes(P) + MmaTile::word_offset(P, row, col % MmaTile::cols));
       for (int g = 0; g < shape.scale_groups; ++g) {
         const int width = shape.scale_group != 0 ? shape.scale_group : w.k(), first = g * width, end = std::min(first + width, w.k());
         float scale = source < w.n() && first < w.k() ? from.scale(source, first) : 0.0f;
