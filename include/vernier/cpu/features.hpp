@@ -44,8 +44,8 @@ inline Features detect_features() {
   const auto bit = [](unsigned word, int i) { return ((word >> i) & 1u) != 0; };
   if (__get_cpuid(1, &a, &b, &c, &d) == 0 || !bit(c, 27)) return found;  // OSXSAVE
   const bool fma = bit(c, 12), avx = bit(c, 28), f16c = bit(c, 29);
-  unsigned low = 0, high = 0;
-  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  unsigned low = 0;
+  __asm__("xgetbv" : "=a"(low) : "c"(0) : "edx");
   const bool saves_ymm = (low & 0x06u) == 0x06u, saves_zmm = (low & 0xe6u) == 0xe6u;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return found;
   if (!(fma && avx && f16c && bit(b, 5) && saves_ymm)) return found;
