@@ -228,7 +228,7 @@ TEST(CudaSample, PenaltiesAndBias) {
 /// Draws that divide [0, 1) evenly hit each token as often as the reference's distribution says, but for one at each end of its interval.
 TEST(CudaSample, FollowsTheDistribution) {
   const std::vector<float> logits = test::normal(23, 6, 2.0f);
-  const int draws = 200;
+  const int draws = 100;
   for (const ops::SampleOptions& o : {ops::SampleOptions{},
                                       {.temperature = 1.7f, .top_k = 5},
                                       {.top_p = 0.8f},

@@ -24,7 +24,8 @@ struct SharedMasses {
 
 }  // namespace detail
 
-/// Grid: (parts of a row, rows), behind SampleBest. About 45 instructions a token, most of them the exponential.
+/// Grid: (parts of a row, rows), behind SampleBest. About 60 instructions a token, most of them the exponential and the division in front
+/// of it.
 template <SampleConfig C>
 class SampleBuckets {
   static_assert(check<C>(), "vernier::cuda::SampleBuckets: a config that check() refuses");

@@ -104,7 +104,7 @@ class SampleDraw {
 
   /// The best k, of them the nucleus, of that what min-p leaves; drawn by rank.
   __device__ __forceinline__ int draw_by_rank() {
-    const auto each = [this](const auto& f) { for_candidates(f); };
+    const auto each = [this](const auto& f) { this->for_candidates(f); };
     const Prefix last = detail::select(shared_, {}, static_cast<Mass>(options_.top_k) - 1, each, [](Mass) { return Mass{1}; });
     const auto of_top_k = [&](Mass key) { return last.reaches(key) ? weight_mass(weight_of(key)) : 0; };
     Prefix end{.bits = 0, .shift = detail::sample_key_bits};  // reaches all
@@ -124,7 +124,7 @@ class SampleDraw {
     Prefix start{}, end{};
     if (nucleus_) {
       start = {~bucket_prefix(border_) & 0x1fffu, detail::sample_key_bits - 13};
-      const auto each = [this](const auto& f) { for_candidates(f); };
+      const auto each = [this](const auto& f) { this->for_candidates(f); };
       end = detail::select(shared_, start, state_.last_unit - state_.above, each, [this](Mass key) { return weight_mass(weight_of(key)); });
     }
     return draw(
@@ -134,7 +134,7 @@ class SampleDraw {
   /// Draws from by_id units of mass in the order of ids, and behind them the candidates that are kept, by rank.
   template <class Keep>
   __device__ __forceinline__ int draw(Prefix start, const Keep& keep, Mass by_id) {
-    const auto each = [this](const auto& f) { for_candidates(f); };
+    const auto each = [this](const auto& f) { this->for_candidates(f); };
     const auto kept = [&](Mass key) {
       const float w = weight_of(key);
       return keep(key) && w >= min_p_ ? weight_mass(w) : 0;
