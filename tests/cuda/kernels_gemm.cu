@@ -1,39 +1,30 @@
 // GEMM kernels by name, for check_kernels.
 #include "cuda/kernels.cuh"
 #include "vernier/gemm/mma_gemm.cuh"
-#include "vernier/gemm/sm80.cuh"
 #include "vernier/router/table_cuda.hpp"
 
 namespace vernier::cuda {
-
-template <Arch A>
-struct gemm_f16_64x64 : GemmSm80<GemmConfig{.arch = A}, f16> {};
-template <Arch A>
-struct gemm_f16_128x128_bias : GemmSm80<GemmConfig{.arch = A, .tile_m = 128, .tile_n = 128, .warp_m = 64, .warp_n = 64}, f16, AddBias> {};
-template <Arch A>
-struct gemm_bf16_128x64_residual
-    : GemmSm80<GemmConfig{.arch = A, .tile_m = 128, .tile_k = 64, .warp_m = 64, .stages = 4}, bf16, Then<AddBias, AddResidual>> {};
 
 /// The kernels of the table for f16 and nf4, and others that differ from them in registers.
 template <Arch A, Precision P, int Part, int M>
 inline constexpr MmaConfig routed =
     DefaultMmaTable::rules[select<DefaultMmaTable>(MmaKey{A, P, P == Precision::bf16 ? P : Precision::f16, Part}, M)].config;
 template <Arch A>
-struct gemm_packed_f16_few : MmaGemm<routed<A, Precision::f16, 0, 8>, float> {};
+struct gemm_f16_few : MmaGemm<routed<A, Precision::f16, 0, 8>, float> {};
 template <Arch A>
-struct gemm_packed_f16_some : MmaGemm<routed<A, Precision::f16, 0, 32>, float> {};
+struct gemm_f16_some : MmaGemm<routed<A, Precision::f16, 0, 32>, float> {};
 template <Arch A>
-struct gemm_packed_f16_many : MmaGemm<routed<A, Precision::f16, 0, 64>, float> {};
+struct gemm_f16_many : MmaGemm<routed<A, Precision::f16, 0, 64>, float> {};
 template <Arch A>
-struct gemm_packed_bf16_many : MmaGemm<routed<A, Precision::bf16, 0, 64>, float, Then<AddBias, AddResidual>> {};
+struct gemm_bf16_many : MmaGemm<routed<A, Precision::bf16, 0, 64>, float, Then<AddBias, AddResidual>> {};
 template <Arch A>
-struct gemm_packed_nf4_few : MmaGemm<routed<A, Precision::nf4, 64, 8>, float> {};
+struct gemm_nf4_few : MmaGemm<routed<A, Precision::nf4, 64, 8>, float> {};
 template <Arch A>
-struct gemm_packed_nf4_some : MmaGemm<routed<A, Precision::nf4, 64, 32>, float> {};
+struct gemm_nf4_some : MmaGemm<routed<A, Precision::nf4, 64, 32>, float> {};
 template <Arch A>
-struct gemm_packed_nf4_many : MmaGemm<routed<A, Precision::nf4, 64, 64>, f16> {};
+struct gemm_nf4_many : MmaGemm<routed<A, Precision::nf4, 64, 64>, f16> {};
 template <Arch A>
-struct gemm_packed_nf4_gated : MmaGemm<routed<A, Precision::nf4, 64, 8>, f16, SwiGlu> {};
+struct gemm_nf4_gated : MmaGemm<routed<A, Precision::nf4, 64, 8>, f16, SwiGlu> {};
 template <MmaConfig C>
 constexpr MmaConfig exact() {
   MmaConfig c = C;
@@ -41,22 +32,19 @@ constexpr MmaConfig exact() {
   return c;
 }
 template <Arch A>
-struct gemm_packed_nf4_exact : MmaGemm<exact<routed<A, Precision::nf4, 64, 8>>(), float> {};
+struct gemm_nf4_exact : MmaGemm<exact<routed<A, Precision::nf4, 64, 8>>(), float> {};
 template <Arch A>
-struct gemm_packed_nf4_exact_many : MmaGemm<exact<routed<A, Precision::nf4, 64, 64>>(), float> {};
+struct gemm_nf4_exact_many : MmaGemm<exact<routed<A, Precision::nf4, 64, 64>>(), float> {};
 
-template void use<gemm_packed_f16_few>();
-template void use<gemm_packed_f16_some>();
-template void use<gemm_packed_f16_many>();
-template void use<gemm_packed_bf16_many>();
-template void use<gemm_packed_nf4_few>();
-template void use<gemm_packed_nf4_some>();
-template void use<gemm_packed_nf4_many>();
-template void use<gemm_packed_nf4_gated>();
-template void use<gemm_packed_nf4_exact>();
-template void use<gemm_packed_nf4_exact_many>();
-template void use<gemm_f16_64x64>();
-template void use<gemm_f16_128x128_bias>();
-template void use<gemm_bf16_128x64_residual>();
+template void use<gemm_f16_few>();
+template void use<gemm_f16_some>();
+template void use<gemm_f16_many>();
+template void use<gemm_bf16_many>();
+template void use<gemm_nf4_few>();
+template void use<gemm_nf4_some>();
+template void use<gemm_nf4_many>();
+template void use<gemm_nf4_gated>();
+template void use<gemm_nf4_exact>();
+template void use<gemm_nf4_exact_many>();
 
 }  // namespace vernier::cuda

@@ -4,51 +4,19 @@
 #include "cuda/probe.hpp"
 #include "vernier/gemm/mma_gemm.cuh"
 #include "vernier/gemm/reference.hpp"
-#include "vernier/gemm/sm80.cuh"
 #include "vernier/quant/repack_mma.hpp"
 
 namespace vernier::probes {
 
-template <Arch A>
-using GemmF16 = cuda::GemmSm80<cuda::GemmConfig{.arch = A}, f16>;
-template <Arch A>
-using GemmBf16 = cuda::GemmSm80<cuda::GemmConfig{.arch = A, .tile_k = 64, .stages = 4}, bf16>;
-
-template <template <Arch> class Probe, class T, class Machine>
-Outcome probe_gemm(Machine& machine, const char* name) {
-  constexpr int m = 70, n = 100, k = 136;
-  Outcome outcome{.name = name};
-  std::vector<T> x(m * k), w(n * k);
-  std::vector<float> y(m * n);
-  const auto value = [](std::size_t i) {
-    return T::encode(static_cast<float>(scramble(static_cast<std::uint32_t>(i)) >> 8) * 0x1p-23f - 1.0f);
-  };
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] = value(i);
-  for (std::size_t i = 0; i < w.size(); ++i) w[i] = value(i + x.size());
-  const cuda::GemmArgs<T, Identity> args{{machine.array(x), m, k}, {machine.array(w), n, k}, {machine.array(y), m, n}, {}};
-  machine.template launch<Probe>({2, 2}, args);
-  for (int i = 0; i < m; ++i)
-    for (int j = 0; j < n; ++j) {
-      double want = 0, size = 0;
-      for (int c = 0; c < k; ++c) {
-        const double product = static_cast<double>(x[static_cast<std::size_t>(i * k + c)].decode()) *
-                               static_cast<double>(w[static_cast<std::size_t>(j * k + c)].decode());
-        want += product;
-        size += std::fabs(product);
-      }
-      const double bound = 2 * k * 0x1p-23 * size;  // every addition may truncate, and align its terms to the largest
-      outcome.expect_near(want, static_cast<double>(y[static_cast<std::size_t>(i * n + j)]), bound, at(i, j));
-    }
-  return outcome;
-}
-
-// ---- packed weights: a kernel of each kind, with blocks that share tiles where it has groups of warps along k
+// A kernel of each kind, with blocks that share tiles, and groups of warps along k in all but one.
 
 template <Arch A, Precision P, Precision Operand, int Part>
 using PackedFew =
     cuda::MmaGemm<cuda::MmaConfig{.arch = A, .weight = P, .operand = Operand, .part = Part, .warps_k = 2, .stages = 3}, float>;
 template <Arch A>
 using PackedF16 = PackedFew<A, Precision::f16, Precision::f16, 0>;
+template <Arch A>
+using PackedBf16 = PackedFew<A, Precision::bf16, Precision::bf16, 0>;
 template <Arch A>
 using PackedI8 = PackedFew<A, Precision::i8, Precision::f16, 32>;
 template <Arch A>
@@ -74,8 +42,8 @@ inline PackedMatrix random_weights(int n, int k, WeightFormat format) {
     std::vector<CodeOf<P>> codes(static_cast<std::size_t>(n * k));
     for (std::size_t i = 0; i < codes.size(); ++i) {
       const std::uint32_t random = scramble(static_cast<std::uint32_t>(i) + 77);
-      if constexpr (P == Precision::f16)
-        codes[i] = f16::encode(static_cast<float>(random >> 8) * 0x1p-23f - 1.0f).bits;
+      if constexpr (bits(P) == 16)
+        codes[i] = TypeOf<P>::encode(static_cast<float>(random >> 8) * 0x1p-23f - 1.0f).bits;
       else
         codes[i] = static_cast<CodeOf<P>>(P == Precision::nf4 ? random % 16
                                           : is_fp8(P)         ? (random & 0x80u) | (random >> 8 & 0x3fu)
@@ -133,9 +101,8 @@ Outcome probe_packed(Machine& machine, const char* name, WeightFormat format, bo
 
 template <class Machine>
 void probe_gemms(Machine& machine, std::vector<Outcome>& outcomes) {
-  outcomes.push_back(probe_gemm<GemmF16, f16>(machine, "GEMM f16"));
-  outcomes.push_back(probe_gemm<GemmBf16, bf16>(machine, "GEMM bf16"));
   outcomes.push_back(probe_packed<PackedF16, f16>(machine, "GEMM of packed f16", {Precision::f16, Scaling::none, 0}));
+  outcomes.push_back(probe_packed<PackedBf16, bf16>(machine, "GEMM of packed bf16", {Precision::bf16, Scaling::none, 0}));
   outcomes.push_back(probe_packed<PackedI8, f16>(machine, "GEMM of packed i8, scales per 32", {Precision::i8, Scaling::group, 32}));
   outcomes.push_back(
       probe_packed<PackedE4m3, f16>(machine, "GEMM of packed e4m3, scales per block", {Precision::e4m3, Scaling::block, 128}));

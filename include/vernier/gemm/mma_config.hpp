@@ -67,7 +67,7 @@ struct MmaConfig {
 };
 
 /// Shared memory that a block may ask for.
-constexpr int most_shared_bytes(Arch arch) { return (arch == Arch::sm80 ? 163 : arch == Arch::sm89 ? 99 : 227) << 10; }
+constexpr int max_shared_bytes(Arch arch) { return (arch == Arch::sm80 ? 163 : arch == Arch::sm89 ? 99 : 227) << 10; }
 
 /// Whether weights are multiplied so at all.
 constexpr bool multiplies(Precision weight, Precision operand) {
@@ -109,7 +109,7 @@ constexpr bool check() {
   static_assert(C.warps_k <= 8 && C.threads() <= 1024, "vernier::cuda::gemm: at most 8 groups along k, and 32 warps");
   static_assert(C.stages >= 2, "vernier::cuda::gemm: at least two stages, one to read and one to fill");
   static_assert(!C.exact_nf4 || C.weight == Precision::nf4, "vernier::cuda::gemm: exact_nf4 is for nf4 weights");
-  static_assert(ring_fits_shared_memory<C.shared_bytes(), most_shared_bytes(C.arch)>::holds, "vernier::cuda::gemm: too much shared memory");
+  static_assert(ring_fits_shared_memory<C.shared_bytes(), max_shared_bytes(C.arch)>::holds, "vernier::cuda::gemm: too much shared memory");
   return true;
 }
 
