@@ -191,6 +191,24 @@ TEST(CudaSample, TokensThatAreForbiddenOrFarBehind) {
   expect_as_on_the_cpu<small>(logits, all_kinds(), 1);
 }
 
+/// Hundreds of tokens of almost the same small weight: the lower words of their sums overflow again and again.
+TEST(CudaSample, SumsOfManySmallWeights) {
+  std::vector<float> logits = test::normal(700, 10, 0.001f);
+  for (float& x : logits) x -= 8.5f;
+  logits[400] = 0.0f;
+  Batch batch(700);
+  for (const ops::SampleOptions& o : {ops::SampleOptions{.top_p = 0.93f}, {.top_k = 600, .top_p = 0.95f}})
+    for (double draw : {0.5, 0.96, 0.99}) {  // the best token has 0.94 of the nucleus, or 0.93
+      batch.add(logits, o);
+      batch.options.back().draw = draw;
+    }
+  const std::vector<int> ids = batch.run<small>();
+  for (std::size_t r = 0; r < ids.size(); ++r) {
+    const auto [begin, end] = interval(enumerate(logits, batch.options[r]), ids[r]);
+    EXPECT_TRUE(begin - border_tolerance <= batch.options[r].draw && batch.options[r].draw <= end + border_tolerance) << r;
+  }
+}
+
 TEST(CudaSample, PenaltiesAndBias) {
   const std::vector<float> logits = test::normal(301, 5, 1.5f);
   const std::vector<int> prompt{0, 1, 2, 3, 3, 300, 256}, answer{3, 4, 4, 4, 5, 255, 7};
