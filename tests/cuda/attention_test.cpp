@@ -160,8 +160,216 @@ TEST_P(CudaAttention, AgreesWithTheReferenceInEverySchedule) {
   for (const simt::Options& options : simt::schedules()) expect_agreement(GetParam(), {64, 1, 3}, 0, options);
 }
 
+/// Whether the rows of `got` are those of `want` from `row` on.
+template <class T>
+bool same_rows(const std::vector<T>& want, int row, const std::vector<T>& got, int cols) {
+  return std::memcmp(want.data() + static_cast<std::size_t>(row) * static_cast<std::size_t>(cols), got.data(), got.size() * sizeof(T)) == 0;
+}
+
+TEST_P(CudaAttention, NoDivisionOfTheWorkChangesABit) {
+  const Scene scene(GetParam(), 1, 3, 64, mixed_lengths);
+  const std::vector<KvChunk> batch = mixed_batch(scene);
+  const auto q = scene.queries(batch);
+  for (int window : {0, 270}) {
+    const auto want = scene.run(batch, q, window);
+    for (const Division& other : {Division{.enough_blocks = 0}, Division{.blocks = 1}, Division{.state_rows = 50, .blocks = 3},
+                                  Division{.units = 3}, Division{.state_rows = 0}})
+      EXPECT_TRUE(same_rows(want, 0, scene.run(batch, q, window, other), scene.cols()))
+          << concat("units ", other.units, " state_rows ", other.state_rows, " enough_blocks ", other.enough_blocks);
+    int row = 0;
+    for (const KvChunk& chunk : batch) {
+      EXPECT_TRUE(same_rows(want, row, scene.run({&chunk, 1}, scene.queries({&chunk, 1}), window), scene.cols())) << "alone, row " << row;
+      row += chunk.count;
+    }
+  }
+}
+
+TEST_P(CudaAttention, ChunkedPrefillAndDecodeGiveTheBitsOfOnePrefill) {
+  const int length[] = {300};
+  for (int group : {1, 5}) {
+    const Scene scene(GetParam(), 1, group, 64, length);
+    const KvChunk all = scene.sequences[0].last(300);
+    const auto whole = scene.run({&all, 1}, scene.queries({&all, 1}));
+    int at = 0;
+    for (int count : {1, 5, 26, 1, 60, 1, 161, 1, 2, 42}) {
+      const KvChunk part{all.pages, at, count};
+      EXPECT_TRUE(same_rows(whole, at, scene.run({&part, 1}, scene.queries({&part, 1})), scene.cols())) << at << " + " << count;
+      at += count;
+    }
+  }
+}
+
+float largest_code(Precision p) {
+  return p == Precision::i8 ? 127.0f : p == Precision::e4m3 ? 448.0f : p == Precision::e5m2 ? 57344.0f : 1.0f;
+}
+
+// With q = 0 all visible keys weigh the same, and values that name their position give away exactly which ones were seen.
+TEST_P(CudaAttention, SeesExactlyItsKeys) {
+  const int length[] = {290};
+  Scene scene(GetParam(), 1, 3, 64, length);
+  const KvChunk all = scene.sequences[0].last(290);
+  std::vector<float> k(290 * 64), v(290 * 64);
+  // Exact in every format, weights times scales too: the largest of each row makes its scale 1.
+  for (std::size_t i = 0; i < v.size(); ++i) v[i] = i % 64 == 0 ? largest_code(GetParam()) : static_cast<float>(i / 64 % 8 + 1);
+  scene.write(all, k, v);
+  const std::vector<float> q(static_cast<std::size_t>(290 * scene.cols()));
+  for (int window : {0, 1, 5, 32, 40, 256}) {
+    const auto out = scene.run({&all, 1}, q, window);
+    test::Worst worst;
+    for (int p = 0; p < 290; ++p) {
+      const int first = window == 0 ? 0 : std::max(0, p - window + 1);
+      double sum = 0;
+      for (int key = first; key <= p; ++key) sum += key % 8 + 1;
+      for (int i = 0; i < scene.cols(); ++i) {
+        if (i % 64 == 0) continue;
+        const auto at = static_cast<std::size_t>(p * scene.cols() + i);
+        // At most 290 additions and some merges of numbers up to 8. One key too many changes the mean by 2e-3.
+        worst.add(at, sum / (p - first + 1), static_cast<double>(out[at]), 8 * 320 * 0x1p-24);
+      }
+    }
+    EXPECT_LE(worst.excess, 0) << "window " << window << ": " << worst.text();
+  }
+}
+
+/// Overwrites one key or value with a number in one element, keeping the others.
+void poison(Scene& scene, int position, bool key, float bad) {
+  const KvChunk chunk{scene.sequences[0].pages(), position, 1};
+  auto k = test::token_rows(chunk, scene.kv_cols(), 1000), v = test::token_rows(chunk, scene.kv_cols(), 1001);
+  (key ? k : v)[3] = bad;
+  scene.write(chunk, k, v);
+}
+
+TEST_P(CudaAttention, NanInTheCacheReachesThoseWhoSeeItAndNobodyElse) {
+  const int length[] = {80};
+  for (bool key : {true, false}) {
+    Scene scene(GetParam(), 2, 2, 64, length);
+    const KvChunk all = scene.sequences[0].last(80);
+    const auto q = scene.queries({&all, 1});
+    poison(scene, 40, key, NAN);  // the neighbours of 40 in its step are seen by earlier and later queries alike
+    for (int window : {0, 10}) {
+      const auto out = scene.run({&all, 1}, q, window);
+      for (int p = 0; p < 80; ++p) {
+        const bool sees = p >= 40 && (window == 0 || p < 40 + window);
+        for (int i = 0; i < scene.cols(); ++i) {
+          const bool shares_head = i < 2 * 64;
+          // A NaN key spoils the whole row. A NaN value spoils its element, and in formats with a scale its row.
+          const bool spoilt = sees && shares_head && (key || has_kv_scale(GetParam()) || i % 64 == 3);
+          ASSERT_EQ(std::isnan(out[static_cast<std::size_t>(p * scene.cols() + i)]), spoilt) << "position " << p << " element " << i;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(CudaAttention, ScalesOfEverySizeAreKept) {
+  const int length[] = {70};
+  Scene scene(GetParam(), 1, 1, 64, length);
+  const KvChunk last = scene.sequences[0].last(1), all = scene.sequences[0].last(70);
+  const std::vector<float> k(70 * 64), q(64);
+  for (float size : {1e-4f, 1.0f, 1e4f}) {  // from key to key 2^-10 smaller or larger
+    if (has_kv_scale(GetParam())) size *= size * size;
+    std::vector<float> v(70 * 64);
+    double want = 0, largest = 0;
+    for (int i = 0; i < 70; ++i) {
+      const float x = size * std::ldexp(1.0f, i % 2 == 0 ? 0 : -10);
+      std::fill_n(v.begin() + 64 * i, 64, x);
+      want += static_cast<double>(x) / 70;
+      largest = std::max(largest, static_cast<double>(x));
+    }
+    scene.write(all, k, v);
+    const auto out = scene.run({&last, 1}, q);
+    // A value is its row's largest, so it is rounded once, to f16 (subnormal from 2^-14 on) or by its scale; a weight once, and 73 sums.
+    const double e = GetParam() == Precision::bf16 ? 0x1p-8 : 0x1p-11;
+    for (float x : out) EXPECT_NEAR(static_cast<double>(x), want, largest * (2 * e + 80 * 0x1p-24) + 0x1p-25) << size;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Formats, CudaAttention, testing::ValuesIn(test::kv_precisions),
                          [](const auto& i) { return std::string(name(i.param)); });
+
+TEST(CudaAttentionOutput, IsAlsoF16OrBf16) {
+  const Scene scene(Precision::e4m3, 1, 3, 64, mixed_lengths);
+  const std::vector<KvChunk> batch = mixed_batch(scene);
+  const auto q = scene.queries(batch);
+  const auto plain = scene.run(batch, q);
+  const auto half = scene.run<f16>(batch, q);
+  const auto brain = scene.run<bf16>(batch, q);
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    ASSERT_EQ(half[i], f16::encode(plain[i])) << i;
+    ASSERT_EQ(brain[i], bf16::encode(plain[i])) << i;
+  }
+}
+
+TEST(CudaAttentionConflicts, ThereAreNone) {
+  const int lengths[] = {70, 40};
+  for (Precision precision : test::kv_precisions) {
+    const Scene scene(precision, 1, 2, 80, lengths);
+    for (const KvChunk& chunk : {scene.sequences[0].last(70), scene.sequences[1].last(1)}) {  // one launch each: large, small
+      simt::session() = {};
+      (void)scene.run({&chunk, 1}, scene.queries({&chunk, 1}));
+      EXPECT_GT(simt::session().counters.matrix_products, 0u);
+      EXPECT_EQ(simt::session().counters.bank_conflicts, 0u) << name(precision) << ", " << chunk.count << " tokens";
+    }
+  }
+}
+
+TEST(CudaAttentionTables, SplitLongContextsAndNameWhatDoesNotFit) {
+  const int lengths[] = {600, 300};
+  const Scene scene(Precision::f16, 1, 1, 64, lengths);
+  const std::vector<KvChunk> batch{scene.sequences[0].last(1), scene.sequences[1].last(40)};
+  const auto filled = [&](AttentionShape shape, int units, int state_rows, int enough) {
+    const AttentionTables tables(shape, units, state_rows, enough);
+    std::vector<int> words(tables.words());
+    return tables.fill(batch, words);
+  };
+  const AttentionGrid split = filled({1, 1, 0}, 16, 200, 1000);
+  EXPECT_EQ(split.small, 3);
+  EXPECT_EQ(split.large, 2);
+  EXPECT_EQ(split.merges, 1 + 3);
+  const AttentionGrid whole = filled({1, 1, 0}, 16, 200, 1);
+  EXPECT_EQ(whole.small + whole.large, 2);
+  EXPECT_EQ(whole.merges, 0);
+  EXPECT_EQ(filled({1, 1, 100}, 16, 200, 1000).small, 2);  // 600 - 100 is in the second split
+  EXPECT_EQ(filled({1, 1, 0}, 16, 3, 1000).merges, 1);     // the large tile has no room
+  EXPECT_EQ(test::error_of([&] {
+              (void)filled({1, 40, 0}, 16, 200, 1000);
+            }),
+            "vernier::cuda::AttentionTables: the batch has 0 small and 26 large tiles of rows, but there is room for 16");
+  EXPECT_EQ(test::error_of([&] {
+              (void)filled({1, 1, -1}, 16, 200, 1000);
+            }),
+            "vernier::cuda::AttentionTables: window = -1, expected 0 (none) or more");
+}
+
+TEST(CudaAttentionEntry, NamesWhatDoesNotFit) {
+  const int lengths[] = {40};
+  const auto message = [&](int head_dim, auto change) {
+    const Scene scene(Precision::f16, 1, 2, head_dim, lengths);
+    std::vector<float> x(static_cast<std::size_t>(4 * scene.cols()));
+    const AttentionTables tables({1, 2, 0}, 1, 1, 1);
+    std::vector<int> words(tables.words());
+    AttentionCall call{.batch = {},
+                       .tables = tables.view(words.data()),
+                       .grid = {},
+                       .q = {x.data(), 2, scene.cols()},
+                       .out = {x.data(), scene.cols(), Precision::f32, 2, scene.cols()},
+                       .states = {}};
+    int layer = 0;
+    change(call, layer);
+    return test::error_of([&] { attention(scene.kv.cache, layer, call, {}); });
+  };
+  const auto nothing = [](AttentionCall&, int&) {};
+  EXPECT_EQ(message(112, nothing), "vernier::cuda::attention: head_dim = 112, expected 64, 80, 96 or 128");
+  EXPECT_EQ(message(64, [](AttentionCall&, int& layer) { layer = 1; }), "vernier::cuda::attention: layer = 1, the cache has 1");
+  EXPECT_EQ(message(64, [](AttentionCall& call, int&) { call.q.cols = 64; }),
+            "vernier::cuda::attention: q has 64 columns, expected kv_heads * group * head_dim = 128");
+  EXPECT_EQ(message(64, [](AttentionCall& call, int&) { call.out.rows = 3; }),
+            "vernier::cuda::attention: out is (3, 128), expected that of q: (2, 128)");
+  EXPECT_EQ(message(64, [](AttentionCall& call, int&) { call.out.precision = Precision::i8; }),
+            "vernier::cuda::attention: out is i8, expected f32, f16 or bf16");
+  EXPECT_EQ(message(64, [](AttentionCall& call, int&) { call.scale = INFINITY; }),
+            "vernier::cuda::attention: scale = inf, expected a finite number");
+}
 
 }  // namespace
 }  // namespace vernier::cuda

@@ -7,19 +7,13 @@
 
 #include "vernier/attention/cuda_tables.hpp"
 #include "vernier/attention/output.cuh"
+#include "vernier/attention/states.hpp"
 #include "vernier/attention/warp_tile.cuh"
 #include "vernier/core/matrix_view.hpp"
 #include "vernier/kv/batch_tables.hpp"
 #include "vernier/kv/layout.hpp"
 
 namespace vernier::cuda {
-
-/// States of splits, in device memory: of `rows` rows for each kv head.
-struct AttentionStates {
-  OnlineSoftmax* states = nullptr;  // (kv_heads, rows)
-  float* acc = nullptr;             // (kv_heads, rows, head_dim)
-  int rows = 0;
-};
 
 struct AttentionArgs {
   KvLayout layout;

@@ -4,7 +4,11 @@
 #include <cmath>
 #include <cstddef>
 
-#include "vernier/attention/block_sm80.cuh"
+#include "vernier/attention/cuda_tables.hpp"
+#include "vernier/attention/output.cuh"
+#include "vernier/attention/row_weights.cuh"
+#include "vernier/attention/states.hpp"
+#include "vernier/kv/batch_tables.hpp"
 
 namespace vernier::cuda {
 

@@ -3,29 +3,17 @@
 // results.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 
 #include "vernier/attention/cuda_config.hpp"
 #include "vernier/attention/decode_pairs.cuh"
-#include "vernier/attention/online_softmax.hpp"
+#include "vernier/attention/not_finite.cuh"
+#include "vernier/attention/row_weights.cuh"
 #include "vernier/cuda/isa.cuh"
 #include "vernier/cuda/vector.cuh"
 #include "vernier/policy/mask.hpp"
 
 namespace vernier::cuda {
-
-/// Adds `other` to `total` with the bits that every kernel gets. Returns what both accumulators are multiplied by, which a fused
-/// multiply-add then adds: total * mine first.
-struct MergeFactors {
-  float mine, theirs;
-};
-__device__ __forceinline__ MergeFactors merge_states(OnlineSoftmax& total, const OnlineSoftmax& other) {
-  const OnlineSoftmax::Shift shift = total.take_max(other);
-  const float power = ex2_approx(shift.exponent), mine = shift.mine(power), theirs = shift.theirs(power);
-  total.sum = fmaf(other.sum, theirs, __fmul_rn(total.sum, mine));
-  return {mine, theirs};
-}
 
 /// Lane l has g = l / 4 and t = l % 4, as in the instructions, and rows g and g + 8: of arrays of two the first and the second.
 ///
@@ -69,19 +57,23 @@ class WarpTile {
     const int end = key + step_keys;
     if (key >= mask_.end_key(rows_.last_position) || end <= mask_.first_key(rows_.first_position)) return;  // none of the rows sees any
     const bool all = key >= mask_.first_key(rows_.last_position) && end <= mask_.end_key(rows_.first_position);
-    float s[4][4] = {};
+    StepScores s = {};
     multiply_keys(stage, s);
     if constexpr (scaled) multiply_columns(s, stage + 2 * C.tile_bytes(), code_unit<P>);
     std::uint32_t seen = 0xffffu;  // bit 4j + e: whether the row sees the key of s[j][e]
     if (!all) seen = mask(s, key);
-    weigh(s, stage, seen);
+    float factor[2];
+    row_weights_.weigh(s, stage + 2 * C.tile_bytes() + 4 * step_keys, seen, factor);
+    // Mostly the maximum stays: then there is nothing to do, for no row of the warp.
+    if (__any_sync(0xffffffffu, factor[0] != 1.0f || factor[1] != 1.0f)) scale_accumulator(factor[0], factor[1]);
     std::uint32_t weights[2][4];
 #pragma unroll
     for (int i = 0; i < 2; ++i)
 #pragma unroll
       for (int e = 0; e < 4; ++e) weights[i][e] = pair(s[2 * i + e / 2][2 * (e % 2)], s[2 * i + e / 2][2 * (e % 2) + 1]);
+    __syncwarp();  // keeps the compiler from loading values while scores still take registers
     const unsigned char* const values = stage + C.tile_bytes() + lane_ * C.row_stride();
-    if (!all && values_may_be_infinite && any_not_finite(values))
+    if (has_not_finite<P> && !all && any_not_finite(values))
       add_finite_values(weights, seen, values);
     else
       add_values(weights, values);
@@ -89,12 +81,8 @@ class WarpTile {
 
   /// Ends a split: from here on state() and accumulator are those of its keys.
   __device__ __forceinline__ void end_split() {
-#pragma unroll
-    for (int r = 0; r < 2; ++r) {
-#pragma unroll
-      for (int lanes = 1; lanes <= 2; lanes *= 2) state_[r].sum += __shfl_xor_sync(0xffffffffu, state_[r].sum, lanes);
-    }
-    if constexpr (scaled) scale_accumulator(__fmul_rn(unit_[0], code_unit<P>), __fmul_rn(unit_[1], code_unit<P>));
+    row_weights_.add_lanes();
+    if constexpr (scaled) scale_accumulator(__fmul_rn(row_weights_.unit(0), code_unit<P>), __fmul_rn(row_weights_.unit(1), code_unit<P>));
   }
 
   /// Adds the split to the sum of those before it, and begins the next one. That sum lies in shared memory, `total`, where each lane has
@@ -102,12 +90,8 @@ class WarpTile {
   __device__ __forceinline__ void merge_split(float* total) {
     MergeFactors f[2];
 #pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      f[r] = merge_states(total_state_[r], state_[r]);
-      state_[r] = {};
-      largest_[r] = 0;
-      unit_[r] = least_unit;
-    }
+    for (int r = 0; r < 2; ++r) f[r] = merge_states(total_state_[r], state(r));
+    row_weights_ = {};
 #pragma unroll
     for (int i = 0; i < tiles; ++i) {
       std::uint32_t sum[4] = {};
@@ -135,7 +119,7 @@ class WarpTile {
   }
 
   /// The state of the split that has ended, for the lane's rows.
-  __device__ __forceinline__ const OnlineSoftmax& state(int r) const { return state_[r]; }
+  __device__ __forceinline__ const OnlineSoftmax& state(int r) const { return row_weights_.state(r); }
 
   /// Calls f(d, x) for the lane's elements [d, d + run) of row r: the accumulator of the split that has ended.
   template <class F>
@@ -149,8 +133,6 @@ class WarpTile {
   }
 
  private:
-  static constexpr float least_unit = 0x1p-126f;
-
   __device__ __forceinline__ static std::uint32_t pair(float first, float second) {
     return P == Precision::bf16 ? cvt_bf16x2(first, second) : cvt_f16x2(first, second);
   }
@@ -162,7 +144,7 @@ class WarpTile {
   }
 
   /// s = q * k^T, up to scales; s[j] is for keys 8j to 8j + 7. A lane gives ldmatrix the row of one key.
-  __device__ __forceinline__ void multiply_keys(const unsigned char* stage, float (&s)[4][4]) const {
+  __device__ __forceinline__ void multiply_keys(const unsigned char* stage, StepScores& s) const {
     const unsigned char* const row = stage + lane_ * C.row_stride();
 #pragma unroll
     for (int k = 0; k < dim / 16; ++k) {
@@ -178,18 +160,8 @@ class WarpTile {
     }
   }
 
-  /// Multiplies columns by numbers at `factors`, one for each of the 32 keys, times a unit.
-  __device__ __forceinline__ void multiply_columns(float (&s)[4][4], const unsigned char* factors, float unit) const {
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const auto f = load_vector<float, 2>(reinterpret_cast<const float*>(factors) + 8 * j + 2 * (lane_ % 4));
-#pragma unroll
-      for (int e = 0; e < 4; ++e) s[j][e] = __fmul_rn(s[j][e], unit == 1.0f ? f.at[e % 2] : __fmul_rn(f.at[e % 2], unit));
-    }
-  }
-
   /// Scores of keys that a row does not see become -inf. Returns which are seen.
-  __device__ __forceinline__ std::uint32_t mask(float (&s)[4][4], int key) const {
+  __device__ __forceinline__ std::uint32_t mask(StepScores& s, int key) const {
     std::uint32_t seen = 0;
 #pragma unroll
     for (int j = 0; j < 4; ++j)
@@ -201,59 +173,6 @@ class WarpTile {
         seen |= sees ? 1u << (4 * j + e) : 0u;
       }
     return seen;
-  }
-
-  /// The largest of the lane's eight numbers of row r and of those of the three lanes that have the others. Passes over NaN.
-  __device__ __forceinline__ static float row_max(const float (&s)[4][4], int r) {
-    float largest = fmaxf(s[0][2 * r], s[0][2 * r + 1]);
-#pragma unroll
-    for (int j = 1; j < 4; ++j) largest = fmaxf(largest, fmaxf(s[j][2 * r], s[j][2 * r + 1]));
-#pragma unroll
-    for (int lanes = 1; lanes <= 2; lanes *= 2) largest = fmaxf(largest, __shfl_xor_sync(0xffffffffu, largest, lanes));
-    return largest;
-  }
-
-  /// Scores become weights of values, 2^(score - maximum); what was summed under a smaller maximum is made smaller. A NaN score has a NaN
-  /// weight.
-  __device__ __forceinline__ void weigh(float (&s)[4][4], const unsigned char* stage, std::uint32_t seen) {
-    float factor[2];
-#pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      const float max = fmaxf(state_[r].max, row_max(s, r)), base = max == OnlineSoftmax::no_key ? 0.0f : max;
-      factor[r] = state_[r].max == OnlineSoftmax::no_key ? 1.0f : ex2_approx(__fsub_rn(state_[r].max, base));
-      float sum = 0;
-#pragma unroll
-      for (int j = 0; j < 4; ++j)
-#pragma unroll
-        for (int e = 2 * r; e < 2 * r + 2; ++e) sum += s[j][e] = ex2_approx(__fsub_rn(s[j][e], base));
-      state_[r].sum = fmaf(state_[r].sum, factor[r], sum);
-      state_[r].max = max;
-    }
-    if constexpr (scaled) take_scales(s, stage + 2 * C.tile_bytes() + 4 * step_keys, seen, factor);
-    // Mostly the maximum stays: then there is nothing to do, for no row of the warp.
-    if (__any_sync(0xffffffffu, factor[0] != 1.0f || factor[1] != 1.0f)) scale_accumulator(factor[0], factor[1]);
-  }
-
-  /// Multiplies weights by the scales of their values. As f16 holds no small numbers, they are kept in units of a power of two that is near
-  /// the largest of the row so far; what is summed changes its unit with it.
-  __device__ __forceinline__ void take_scales(float (&s)[4][4], const unsigned char* scales, std::uint32_t seen, float (&factor)[2]) {
-    multiply_columns(s, scales, 1.0f);
-#pragma unroll
-    for (int i = 0; i < 16; ++i)  // what nobody wrote may be NaN
-      s[i / 4][i % 4] = (seen >> i & 1u) != 0 ? s[i / 4][i % 4] : 0.0f;
-#pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      largest_[r] = fmaxf(__fmul_rn(largest_[r], factor[r]), row_max(s, r));
-      const std::uint32_t exponent = __float_as_uint(largest_[r]) & 0x7f800000u, least = 1u << 23, most = 253u << 23;
-      const std::uint32_t unit = exponent < least ? least : exponent > most ? most : exponent;
-      const float inverse = __uint_as_float((254u << 23) - unit);
-      factor[r] = __fmul_rn(__fmul_rn(factor[r], unit_[r]), inverse);  // in this order neither is too large
-      unit_[r] = __uint_as_float(unit);
-#pragma unroll
-      for (int j = 0; j < 4; ++j)
-#pragma unroll
-        for (int e = 2 * r; e < 2 * r + 2; ++e) s[j][e] = __fmul_rn(s[j][e], inverse);
-    }
   }
 
   __device__ __forceinline__ void scale_accumulator(float first, float second) {
@@ -287,30 +206,16 @@ class WarpTile {
     }
   }
 
-  // A value that some row does not see may be anything, and nothing times infinity is not nothing. Codes of i8 and e4m3 are finite; with
-  // those of e5m2 it is the scale that makes a value NaN, and so the weight.
-  static constexpr bool values_may_be_infinite = wide || P == Precision::e5m2;
-  static constexpr std::uint32_t exponent = P == Precision::bf16 ? 0x7f807f80u : 0x7c007c00u;
-
-  /// Whether any of the values is not: an exponent of ones carries into the sign.
   __device__ __forceinline__ static bool any_not_finite(const unsigned char* values) {
-    constexpr std::uint32_t all = wide ? exponent : 0x7c7c7c7cu;
-    constexpr std::uint32_t least = P == Precision::bf16 ? 0x00800080u : wide ? 0x04000400u : 0x04040404u;
-    std::uint32_t carry = 0;
+    NotFiniteFinder<P> finder;
 #pragma unroll
     for (int c = 0; c < chunks; ++c) {
       std::uint32_t codes[4];
       ldmatrix_trans(codes, values + 16 * c);
 #pragma unroll
-      for (int i = 0; i < 4; ++i) carry |= (codes[i] & all) + least;
+      for (int i = 0; i < 4; ++i) finder.look(codes[i]);
     }
-    return __any_sync(0xffffffffu, (carry & (wide ? 0x80008000u : 0x80808080u)) != 0) != 0;
-  }
-
-  /// All ones in the halves of a pair that are infinity or NaN.
-  __device__ __forceinline__ static std::uint32_t not_finite(std::uint32_t pair) {
-    constexpr std::uint32_t low = exponent & 0xffffu, high = exponent & 0xffff0000u;
-    return ((pair & low) == low ? 0xffffu : 0u) | ((pair & high) == high ? 0xffff0000u : 0u);
+    return __any_sync(0xffffffffu, finder.found()) != 0;
   }
 
   /// The rare case: add_values without those that are not finite. Then counts, by a product of ones, how many of these each row sees in
@@ -336,7 +241,7 @@ class WarpTile {
         float count[4] = {};
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
-          const std::uint32_t bad[2] = {not_finite(codes[odd][2 * i]), not_finite(codes[odd][2 * i + 1])};
+          const std::uint32_t bad[2] = {not_finite<P>(codes[odd][2 * i]), not_finite<P>(codes[odd][2 * i + 1])};
           multiply(acc, weights[i], {codes[odd][2 * i] & ~bad[0], codes[odd][2 * i + 1] & ~bad[1]});
           multiply(count, sees[i], {ones & bad[0], ones & bad[1]});
         }
@@ -362,8 +267,8 @@ class WarpTile {
   SlidingWindow mask_;
   int lane_;
   std::uint32_t q_[dim / 16][4];
-  OnlineSoftmax state_[2], total_state_[2];
-  float largest_[2] = {}, unit_[2] = {least_unit, least_unit};
+  RowWeights<scaled> row_weights_;
+  OnlineSoftmax total_state_[2];
   float acc_[tiles][4] = {};
   bool merged_ = false;
 };
