@@ -39,12 +39,12 @@ class AttentionSm80 {
 
  public:
   using Args = AttentionArgs;
-  static constexpr int threads = C.threads(), shared_bytes = C.shared_bytes();
+  static constexpr int threads = C.threads(), shared_bytes = C.shared_bytes(), least_blocks = 1;
 
   __device__ static void run(const Args& args, unsigned char* shared) {
     const int count = *args.num_units;
     for (int i = static_cast<int>(blockIdx.x); i < count; i += static_cast<int>(gridDim.x)) {
-      AttentionSm80 block(args, shared, args.units[i]);
+      AttentionSm80 block(args, shared, i);
       block.add_keys();
       block.store();
     }
@@ -55,25 +55,25 @@ class AttentionSm80 {
   static constexpr int step_keys = attention_step_keys, split_steps = attention_split_keys / step_keys, stages = C.stages;
   static constexpr int row_bytes = 16 * C.row_chunks();
 
-  __device__ AttentionSm80(const Args& args, unsigned char* shared, const AttentionUnit& unit)
+  __device__ AttentionSm80(const Args& args, unsigned char* shared, int index)
       : args_(args),
         shared_(shared),
-        unit_(unit),
-        chunk_(args.batch.chunks[unit.chunk]),
+        index_(index),
+        unit_(args.units[index]),
+        chunk_(args.batch.chunks[unit_.chunk]),
+        whole_(unit_.split == all_splits),
         thread_(static_cast<int>(threadIdx.x)),
-        head_(static_cast<int>(blockIdx.y)),
-        warp_row_(unit.row + warp() * 16),
         tile_(warp_rows(), args.shape.mask()) {
-    const RowPositions positions = RowPositions::of(chunk_.first, chunk_.count, args.shape.group, unit.row, C.rows());
+    const RowPositions positions = RowPositions::of(chunk_.first, chunk_.count, args.shape.group, unit_.row, C.rows());
     int begin = args.shape.mask().first_key(positions.first), end = args.shape.mask().end_key(positions.last);
-    if (unit.split != all_splits) {
-      begin = max_of(begin, unit.split * attention_split_keys);
-      end = min_of(end, (unit.split + 1) * attention_split_keys);
+    if (!whole_) {
+      begin = max_of(begin, unit_.split * attention_split_keys);
+      end = min_of(end, (unit_.split + 1) * attention_split_keys);
     }
     first_step_ = begin / step_keys;
     end_step_ = ceil_div(end, step_keys);
     run_bytes_ = static_cast<unsigned>(args.layout.run_bytes());
-    keys_ = args.memory + args.layout.run(args.layer, head_, 0);
+    keys_ = args.memory + args.layout.run(args.layer, head(), 0);
     pages_of_chunk_ = args.batch.pages + chunk_.first_page;
   }
 
@@ -83,17 +83,20 @@ class AttentionSm80 {
     return C.warps == 1 ? 0 : __shfl_sync(0xffffffffu, static_cast<int>(threadIdx.x) / 32, 0);
   }
 
+  /// The kv head.
+  __device__ __forceinline__ static int head() { return static_cast<int>(blockIdx.y); }
+
   __device__ static int max_of(int a, int b) { return a > b ? a : b; }
   __device__ static int min_of(int a, int b) { return a < b ? a : b; }
 
   /// Row r of the lane's two, counted in the chunk.
-  __device__ __forceinline__ int lane_row(int r) const { return warp_row_ + thread_ % 32 / 4 + 8 * r; }
+  __device__ __forceinline__ int lane_row(int r) const { return unit_.row + 16 * warp() + thread_ % 32 / 4 + 8 * r; }
   __device__ __forceinline__ int rows() const { return chunk_.count * args_.shape.group; }
 
   __device__ __forceinline__ typename Tile::Rows warp_rows() const {
     const auto positions = [&](int row, int count) { return RowPositions::of(chunk_.first, chunk_.count, args_.shape.group, row, count); };
-    const RowPositions warp = positions(warp_row_, 16);
-    return {warp.first, warp.last, {positions(lane_row(0), 1).first, positions(lane_row(1), 1).first}};
+    const RowPositions all = positions(unit_.row + 16 * warp(), 16);
+    return {all.first, all.last, {positions(lane_row(0), 1).first, positions(lane_row(1), 1).first}};
   }
 
   /// Where a row of the chunk begins in q or the result: the row of the token, and the column.
@@ -102,7 +105,7 @@ class AttentionSm80 {
   };
   __device__ __forceinline__ Place place(int row) const {
     const int group = args_.shape.group;
-    return {chunk_.row + row / group, (head_ * group + row % group) * C.head_dim};
+    return {chunk_.row + row / group, (head() * group + row % group) * C.head_dim};
   }
 
   __device__ __forceinline__ void add_keys() {
@@ -121,7 +124,7 @@ class AttentionSm80 {
       tile_.add_step(shared_ + (step - first_step_) % stages * C.stage_bytes(), step * step_keys);
       if (step + 1 == end_step_ || (step + 1) % split_steps == 0) {
         tile_.end_split();
-        if (unit_.split == all_splits) tile_.merge_split(total());
+        if (whole_) tile_.merge_split(total());
       }
     }
     cp_async_wait<0>();
@@ -178,16 +181,18 @@ class AttentionSm80 {
 
   /// Registers to global memory: the result, or the state of a split.
   __device__ __forceinline__ void store() {
-    if (unit_.split == all_splits) tile_.take_total(total());
+    unit_ = args_.units[index_];  // again: these were not worth registers meanwhile
+    chunk_ = args_.batch.chunks[unit_.chunk];
+    if (whole_) tile_.take_total(total());
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       const int row = lane_row(r);
       if (row >= rows()) continue;
-      if (unit_.split == all_splits) {
+      if (whole_) {
         const Place at = place(row);
         tile_.for_result(r, [&](int d, const auto& x) { args_.out.store(at.row, at.col + d, x); });
       } else {
-        const auto state = static_cast<std::size_t>(head_) * static_cast<std::size_t>(args_.states.rows) +
+        const auto state = static_cast<std::size_t>(head()) * static_cast<std::size_t>(args_.states.rows) +
                            static_cast<std::size_t>(unit_.state + row - unit_.row);
         if (thread_ % 4 == 0) args_.states.states[state] = tile_.state(r);
         tile_.for_accumulator(r, [&](int d, const auto& x) { store_vector(args_.states.acc + state * C.head_dim + d, x); });
@@ -197,9 +202,11 @@ class AttentionSm80 {
 
   const Args& args_;
   unsigned char* shared_;
+  int index_;
   AttentionUnit unit_;
   KvBatchChunk chunk_;
-  int thread_, head_, warp_row_;
+  bool whole_;
+  int thread_;
   Tile tile_;
   int first_step_, end_step_, pages_ = 0;
   unsigned run_bytes_;

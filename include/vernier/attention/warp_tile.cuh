@@ -34,11 +34,11 @@ class WarpTile {
     int position[2];
   };
 
-  __device__ WarpTile(const Rows& rows, const SlidingWindow& mask) : rows_(rows), mask_(mask), lane_(static_cast<int>(threadIdx.x) % 32) {}
+  __device__ WarpTile(const Rows& rows, const SlidingWindow& mask) : rows_(rows), mask_(mask) {}
 
   /// Takes the query of the lane's rows, multiplied by `scale`; (head_dim) each, null for a row that is none.
   __device__ __forceinline__ void load_queries(const float* const (&rows)[2], float scale) {
-    const int t = lane_ % 4;
+    const int t = lane() % 4;
 #pragma unroll
     for (int k = 0; k < dim / 16; ++k)
 #pragma unroll
@@ -72,7 +72,7 @@ class WarpTile {
 #pragma unroll
       for (int e = 0; e < 4; ++e) weights[i][e] = pair(s[2 * i + e / 2][2 * (e % 2)], s[2 * i + e / 2][2 * (e % 2) + 1]);
     __syncwarp();  // keeps the compiler from loading values while scores still take registers
-    const unsigned char* const values = stage + C.tile_bytes() + lane_ * C.row_stride();
+    const unsigned char* const values = stage + C.tile_bytes() + lane() * C.row_stride();
     if (has_not_finite<P> && !all && any_not_finite(values))
       add_finite_values(weights, seen, values);
     else
@@ -95,14 +95,14 @@ class WarpTile {
 #pragma unroll
     for (int i = 0; i < tiles; ++i) {
       std::uint32_t sum[4] = {};
-      if (merged_) ld_shared(sum, total + 4 * (32 * i + lane_));
+      if (merged_) ld_shared(sum, total + 4 * (32 * i + lane()));
 #pragma unroll
       for (int e = 0; e < 4; ++e) {
         const float mine = __fmul_rn(__uint_as_float(sum[e]), f[e / 2].mine);
         sum[e] = __float_as_uint(fmaf(acc_[i][e], f[e / 2].theirs, mine));
         acc_[i][e] = 0;
       }
-      st_shared(total + 4 * (32 * i + lane_), sum);
+      st_shared(total + 4 * (32 * i + lane()), sum);
     }
     merged_ = true;
   }
@@ -112,7 +112,7 @@ class WarpTile {
 #pragma unroll
     for (int i = 0; i < tiles; ++i) {
       std::uint32_t sum[4];
-      ld_shared(sum, total + 4 * (32 * i + lane_));
+      ld_shared(sum, total + 4 * (32 * i + lane()));
 #pragma unroll
       for (int e = 0; e < 4; ++e) acc_[i][e] = __uint_as_float(sum[e]);
     }
@@ -133,6 +133,7 @@ class WarpTile {
   }
 
  private:
+  __device__ __forceinline__ static int lane() { return static_cast<int>(threadIdx.x) % 32; }
   __device__ __forceinline__ static std::uint32_t pair(float first, float second) {
     return P == Precision::bf16 ? cvt_bf16x2(first, second) : cvt_f16x2(first, second);
   }
@@ -145,7 +146,7 @@ class WarpTile {
 
   /// s = q * k^T, up to scales; s[j] is for keys 8j to 8j + 7. A lane gives ldmatrix the row of one key.
   __device__ __forceinline__ void multiply_keys(const unsigned char* stage, StepScores& s) const {
-    const unsigned char* const row = stage + lane_ * C.row_stride();
+    const unsigned char* const row = stage + lane() * C.row_stride();
 #pragma unroll
     for (int k = 0; k < dim / 16; ++k) {
       std::uint32_t low[4], high[4];
@@ -167,7 +168,7 @@ class WarpTile {
     for (int j = 0; j < 4; ++j)
 #pragma unroll
       for (int e = 0; e < 4; ++e) {
-        const int at = key + 8 * j + 2 * (lane_ % 4) + e % 2;
+        const int at = key + 8 * j + 2 * (lane() % 4) + e % 2;
         const bool sees = at >= mask_.first_key(rows_.position[e / 2]) && at < mask_.end_key(rows_.position[e / 2]);
         s[j][e] = sees ? s[j][e] : OnlineSoftmax::no_key;
         seen |= sees ? 1u << (4 * j + e) : 0u;
@@ -253,7 +254,7 @@ class WarpTile {
 
   template <class F>
   __device__ __forceinline__ void for_runs(int r, float factor, const F& f) const {
-    const int t = lane_ % 4;
+    const int t = lane() % 4;
 #pragma unroll
     for (int c = 0; c < chunks; ++c) {
       Vector<float, run> x;
@@ -265,7 +266,6 @@ class WarpTile {
 
   Rows rows_;
   SlidingWindow mask_;
-  int lane_;
   std::uint32_t q_[dim / 16][4];
   RowWeights<scaled> row_weights_;
   OnlineSoftmax total_state_[2];

@@ -20,6 +20,16 @@ concept Block = requires(const typename B::Args& args, unsigned char* shared) {
   B::run(args, shared);
 };
 
+/// How many blocks a multiprocessor should hold at least: B::least_blocks where there is one. It bounds the registers of a thread; without
+/// it the compiler aims at more blocks than there is shared memory for, and may spill a register to get there.
+template <class B>
+inline constexpr int least_blocks_of = [] {
+  if constexpr (requires { B::least_blocks; })
+    return B::least_blocks;
+  else
+    return 0;
+}();
+
 /// How many blocks are launched, in each direction.
 struct Grid {
   unsigned x = 1, y = 1, z = 1;

@@ -12,7 +12,7 @@ using Stream = cudaStream_t;
 /// Runs B. Its body is compiled only for devices that it is made for; launch() has refused the others. The config of a kernel rides inside
 /// the type B, because nvcc cannot launch a template whose direct argument is a struct.
 template <class B>
-__global__ void __launch_bounds__(B::threads) kernel(const __grid_constant__ typename B::Args args) {
+__global__ void __launch_bounds__(B::threads, least_blocks_of<B>) kernel(const __grid_constant__ typename B::Args args) {
   static_assert(Block<B>, "vernier::cuda::kernel: B needs arch, threads, shared_bytes, Args and run(args, shared); see cuda/block.cuh");
   extern __shared__ __align__(1024) unsigned char vernier_shared[];
 #if defined(__CUDA_ARCH__)
