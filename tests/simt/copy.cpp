@@ -19,8 +19,10 @@ void land(const ThreadCopy& copy) {
 
 }  // namespace
 
-bool CopyQueue::empty() const {
-  return open.empty() && std::all_of(groups.begin(), groups.end(), [](const auto& group) { return group.empty(); });
+void CopyQueue::clear() {
+  copies.clear();
+  groups.clear();
+  committed = 0;
 }
 
 void cp_async(void* shared, const void* global, int bytes, int global_bytes, Where where) {
@@ -34,15 +36,19 @@ void cp_async(void* shared, const void* global, int bytes, int global_bytes, Whe
   ++machine().counters.async_copies;
   note_write(shared, size, "cp.async", where);
   std::memset(shared, 0xff, size);
-  self().copies.open.push_back(
+  self().copies.copies.push_back(
       {static_cast<std::byte*>(shared), static_cast<const std::byte*>(global), size, static_cast<std::size_t>(global_bytes), where});
 }
 
 void cp_async_wait(int pending) {
   const Quiet quiet;
-  auto& groups = self().copies.groups;
-  for (; groups.size() > static_cast<std::size_t>(pending); groups.pop_front())
-    for (const ThreadCopy& copy : groups.front()) land(copy);
+  CopyQueue& queue = self().copies;
+  std::size_t landed = 0;
+  for (; queue.groups.size() > static_cast<std::size_t>(pending); queue.groups.pop_front()) landed += queue.groups.front();
+  const auto end = queue.copies.begin() + static_cast<std::ptrdiff_t>(landed);
+  std::for_each(queue.copies.begin(), end, land);
+  queue.copies.erase(queue.copies.begin(), end);
+  queue.committed -= landed;
 }
 
 }  // namespace simt::detail
@@ -51,9 +57,9 @@ namespace vernier::cuda {
 
 void cp_async_commit() {
   const simt::detail::Quiet quiet;
-  auto& copies = simt::detail::self().copies;
-  copies.groups.push_back(std::move(copies.open));
-  copies.open.clear();
+  simt::detail::CopyQueue& queue = simt::detail::self().copies;
+  queue.groups.push_back(queue.copies.size() - queue.committed);
+  queue.committed = queue.copies.size();
 }
 
 void cp_async_mbarrier_arrive_noinc(std::uint64_t* barrier, Where where) {
@@ -61,12 +67,10 @@ void cp_async_mbarrier_arrive_noinc(std::uint64_t* barrier, Where where) {
   const Quiet quiet;
   (void)shared_offset(barrier, 8, 8, "cp.async.mbarrier.arrive", where);
   Lane& lane = self();
-  std::vector<ThreadCopy> all = std::move(lane.copies.open);
-  for (auto& group : lane.copies.groups) {
-    all.insert(all.end(), group.begin(), group.end());
-    group.clear();
-  }
-  lane.copies.open.clear();
+  std::vector<ThreadCopy> all = std::move(lane.copies.copies);
+  const std::size_t groups = lane.copies.groups.size();
+  lane.copies.clear();
+  lane.copies.groups.assign(groups, 0);
   Block* block = lane.block;
   machine().later(*block, [all = std::move(all), barrier, block, where] {
     for (const ThreadCopy& copy : all) land(copy);

@@ -15,8 +15,6 @@ void __tsan_read_range(void* p, unsigned long n);
 void __tsan_write_range(void* p, unsigned long n);
 void AnnotateIgnoreReadsBegin(const char* file, int line);
 void AnnotateIgnoreReadsEnd(const char* file, int line);
-void AnnotateIgnoreWritesBegin(const char* file, int line);
-void AnnotateIgnoreWritesEnd(const char* file, int line);
 #endif
 #ifdef SIMT_ASAN
 void __sanitizer_start_switch_fiber(void** fake_stack_save, const void* bottom, std::size_t size);

@@ -133,7 +133,7 @@ void Machine::start_lane(Block& slot, int rank) {
   lane.rank = rank;
   lane.index = unflatten(static_cast<unsigned>(rank), launch.block);
   lane.warp->alive |= lane.bit();
-  lane.copies = {};
+  lane.copies.clear();
   lane.bulk_open.clear();
   lane.bulk_groups.clear();
   lane.wgmma_open.clear();
@@ -163,16 +163,14 @@ void Machine::lane_main(void* argument) {
 void Machine::retire(Lane& lane) {
   lane.state = State::exited;
   lane.fiber.release(&ended_);
-  const std::string thread = "thread " + std::to_string(lane.rank) + " of block " + to_string(lane.block->index);
-  if (!lane.copies.empty()) {
-    const ThreadCopy& copy = !lane.copies.open.empty() ? lane.copies.open.front() : lane.copies.groups.front().front();
-    throw Fault(thread + " exited with a cp.async that it never waited for, issued at " + to_string(copy.where));
-  }
-  if (!lane.bulk_open.empty() || !lane.bulk_groups.empty()) throw Fault(thread + " exited without bulk_wait() behind its bulk stores");
-  if (!lane.wgmma_sums.empty()) throw Fault(thread + " exited without wgmma_wait() behind its wgmma");
+  const auto thread = [&lane] { return "thread " + std::to_string(lane.rank) + " of block " + to_string(lane.block->index); };
+  if (const auto& copies = lane.copies.copies; !copies.empty())
+    throw Fault(thread() + " exited with a cp.async that it never waited for, issued at " + to_string(copies.front().where));
+  if (!lane.bulk_open.empty() || !lane.bulk_groups.empty()) throw Fault(thread() + " exited without bulk_wait() behind its bulk stores");
+  if (!lane.wgmma_sums.empty()) throw Fault(thread() + " exited without wgmma_wait() behind its wgmma");
   for (const Meeting& meeting : lane.warp->meetings)
     if (meeting.arrived != 0 && (meeting.mask & lane.bit()) != 0)
-      throw Fault(thread + " exited, but " + meeting.instruction + " at " + to_string(meeting.where) + " waits for it");
+      throw Fault(thread() + " exited, but " + meeting.instruction + " at " + to_string(meeting.where) + " waits for it");
   lane.warp->alive &= ~lane.bit();
   progress();
   if (--lane.block->live == 0) finish_block(*lane.block);

@@ -37,11 +37,12 @@ struct ThreadCopy {
   Where where;
 };
 
-/// The cp.async of one thread: those since the last commit, and committed groups, oldest first.
+/// The cp.async of one thread that have not landed, oldest first: those of committed groups, then those since the last commit.
 struct CopyQueue {
-  std::vector<ThreadCopy> open;
-  std::deque<std::vector<ThreadCopy>> groups;
-  bool empty() const;
+  std::vector<ThreadCopy> copies;
+  std::deque<std::size_t> groups;  // how many of them each committed group has
+  std::size_t committed = 0;       // in all groups
+  void clear();
 };
 
 /// One thread of a kernel.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <set>
 
 #include "simt/builtins.hpp"
 
@@ -72,15 +71,16 @@ int bank_conflicts(const std::array<std::uint32_t, 32>& offsets, unsigned mask, 
   const int at_once = bytes <= 4 ? 32 : 128 / bytes;
   int extra = 0;
   for (int first = 0; first < 32; first += at_once) {
-    std::array<std::set<std::uint32_t>, 32> words;
+    std::array<std::array<std::uint32_t, 32>, 32> words;  // the different words of each bank: at most one of each lane
+    std::array<int, 32> count{};
     for (int i = first; i < first + at_once; ++i)
       for (int b = 0; (mask >> i & 1u) != 0 && b < bytes; b += 4) {
         const std::uint32_t word = (offsets[static_cast<std::size_t>(i)] + static_cast<std::uint32_t>(b)) / 4;
-        words[word % 32].insert(word);
+        auto& in_bank = words[word % 32];
+        int& n = count[word % 32];
+        if (std::find(in_bank.begin(), in_bank.begin() + n, word) == in_bank.begin() + n) in_bank[static_cast<std::size_t>(n++)] = word;
       }
-    std::size_t wavefronts = 1;
-    for (const auto& bank : words) wavefronts = std::max(wavefronts, bank.size());
-    extra += static_cast<int>(wavefronts) - 1;
+    extra += std::max(*std::max_element(count.begin(), count.end()), 1) - 1;
   }
   return extra;
 }
