@@ -163,9 +163,9 @@ TEST(Poison, SumsOfWgmmaUntilTheWait) {
       __syncthreads();
       const std::uint64_t a = wgmma_descriptor(shared, 256, Swizzle::b32), b = wgmma_descriptor(shared + 64 * 32, 256, Swizzle::b32);
       float first[32] = {1}, second[32] = {2};
-      wgmma_m64n64k16_f16(first, a, b);
+      wgmma<f16>(first, a, b);
       wgmma_commit();
-      wgmma_m64n64k16_f16(second, a, b);
+      wgmma<f16>(second, a, b);
       wgmma_commit();
       EXPECT_TRUE(std::isnan(first[0]));
       wgmma_wait<1>();
@@ -179,12 +179,12 @@ TEST(Poison, SumsOfWgmmaUntilTheWait) {
 TEST(Fault, Wgmma) {
   expect_fault(64, 8192, "wgmma: the warpgroup has fewer than four warps", [](unsigned char* shared) {
     float d[32] = {};
-    wgmma_m64n64k16_f16(d, wgmma_descriptor(shared, 256, Swizzle::b32), wgmma_descriptor(shared, 256, Swizzle::b32));
+    wgmma<f16>(d, wgmma_descriptor(shared, 256, Swizzle::b32), wgmma_descriptor(shared, 256, Swizzle::b32));
   });
   expect_fault(128, 8192, "wgmma: the threads of the warpgroup name different operands", [](unsigned char* shared) {
     float d[32] = {};
     const std::uint64_t a = wgmma_descriptor(shared + threadIdx.x / 32 * 16, 256, Swizzle::b32);
-    wgmma_m64n64k16_f16(d, a, a);
+    wgmma<f16>(d, a, a);
     wgmma_commit();
     wgmma_wait<0>();
   });
@@ -193,7 +193,7 @@ TEST(Fault, Wgmma) {
                            [](unsigned char* shared) {
                              float d[32] = {};
                              const std::uint64_t a = wgmma_descriptor(shared, 256, Swizzle::b32);
-                             wgmma_m64n64k16_f16(d, a, a);
+                             wgmma<f16>(d, a, a);
                              wgmma_commit();
                            }),
                  simt::Fault);

@@ -3,10 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <ostream>
 #include <tuple>
 
 #include "cuda/machine_emulated.hpp"
 #include "cuda/probe.hpp"
+
+namespace simt {
+inline void PrintTo(const Options& options, std::ostream* out) { *out << to_string(options); }
+}  // namespace simt
 
 namespace vernier::probes {
 
@@ -26,6 +31,8 @@ class Probes : public testing::TestWithParam<std::tuple<EmulatedFamily, simt::Op
     }
   }
 };
+
+inline void PrintTo(const EmulatedFamily& family, std::ostream* out) { *out << family.name; }
 
 /// "Matrix_ascending", "Matrix_random1".
 inline std::string name_of(const testing::TestParamInfo<Probes::ParamType>& info) {

@@ -88,7 +88,9 @@ struct TensorCopies {
     cuda::fence_proxy_async();
     __syncwarp();
     if (args.store && threadIdx.x == 0) {
-      cuda::tensor_store(args.to, raw, args.x, args.y);
+      if (args.rank == 1) cuda::tensor_store(args.to, raw, args.x);
+      if (args.rank == 2) cuda::tensor_store(args.to, raw, args.x, args.y);
+      if (args.rank == 3) cuda::tensor_store(args.to, raw, args.x, args.y, args.z);
       cuda::bulk_commit();
       cuda::bulk_wait<0>();
     }
@@ -150,7 +152,7 @@ void probe_bulk(Machine& machine, std::vector<Outcome>& outcomes) {
   using cuda::Swizzle;
   if (machine.arch() < Arch::sm90a) return;
   outcomes.push_back(probe_bulk_copies(machine));
-  outcomes.push_back(probe_tensor(machine, "cp.async.bulk.tensor.1d", {.size = {200, 1, 1}, .box = {64, 1, 1}}, {160, 0, 0}));
+  outcomes.push_back(probe_tensor(machine, "cp.async.bulk.tensor.1d", {.size = {200, 1, 1}, .box = {64, 1, 1}}, {160, 0, 0}, true));
   outcomes.push_back(probe_tensor(machine, "cp.async.bulk.tensor.2d", {.size = {96, 40, 1}, .box = {64, 32, 1}}, {-8, 20, 0}, true));
   outcomes.push_back(probe_tensor(machine, "cp.async.bulk.tensor.2d, swizzle 32",
                                   {.size = {96, 40, 1}, .box = {16, 32, 1}, .swizzle = Swizzle::b32}, {90, -3, 0}, true));
@@ -159,7 +161,7 @@ void probe_bulk(Machine& machine, std::vector<Outcome>& outcomes) {
   outcomes.push_back(probe_tensor(machine, "cp.async.bulk.tensor.2d, swizzle 128",
                                   {.size = {96, 40, 1}, .box = {64, 32, 1}, .swizzle = Swizzle::b128}, {40, 20, 0}, true));
   outcomes.push_back(probe_tensor(machine, "cp.async.bulk.tensor.3d, swizzle 128",
-                                  {.size = {64, 10, 5}, .box = {64, 8, 4}, .swizzle = Swizzle::b128}, {0, 4, 3}));
+                                  {.size = {64, 10, 5}, .box = {64, 8, 4}, .swizzle = Swizzle::b128}, {0, 4, 3}, true));
 }
 
 }  // namespace vernier::probes

@@ -1,5 +1,5 @@
-// The sixteen barriers of a block: __syncthreads, bar.sync and bar.arrive.
-#include "simt/builtins.hpp"
+// The sixteen barriers of a block: __syncthreads, bar.sync and bar.arrive; and the wait for the launch before this one.
+#include "simt/isa.hpp"
 #include "simt/scheduler.hpp"
 
 namespace simt::detail {
@@ -52,3 +52,9 @@ void block_barrier(int id, int threads, bool waits, const char* instruction, Whe
 }
 
 }  // namespace simt::detail
+
+namespace vernier::cuda {
+
+void griddepcontrol_wait() { simt::detail::machine().wait_for_previous(); }
+
+}  // namespace vernier::cuda

@@ -1,8 +1,8 @@
 // Bulk and tensor copies: the copy engine moves bytes at any later time, in any order, and completes them on an mbarrier or in a group.
-// The target of a load reads as NaN from its issue until it lands.
+// The target of a load reads as NaN from its issue until it lands, which it does in each block of a multicast on its own.
 #include <cstring>
 
-#include "simt/scheduler.hpp"
+#include "simt/cluster.hpp"
 #include "simt/tensor_map.hpp"
 
 namespace simt::detail {
@@ -18,11 +18,15 @@ std::uint32_t swizzled(std::uint32_t offset, Swizzle swizzle) {
   return lines <= 1 ? offset : offset ^ (offset >> 7 & (lines - 1)) << 4;
 }
 
+void check_size(int bytes, const char* instruction, Where where) {
+  if (bytes <= 0 || bytes % 16 != 0)
+    fault(std::string(instruction) + ": " + std::to_string(bytes) + " bytes; it must be a positive multiple of 16", where);
+}
+
 void check_global(const void* p, int bytes, const char* instruction, Where where) {
   if (reinterpret_cast<std::uintptr_t>(p) % 16 != 0)
     fault(std::string(instruction) + ": the global address is not a multiple of 16", where);
-  if (bytes <= 0 || bytes % 16 != 0)
-    fault(std::string(instruction) + ": " + std::to_string(bytes) + " bytes; it must be a positive multiple of 16", where);
+  check_size(bytes, instruction, where);
 }
 
 /// Calls f(offset in the box, address in global memory or null, bytes) for each element of the box at `start`.
@@ -48,33 +52,74 @@ std::size_t box_bytes(const TensorMap& map) {
          static_cast<std::size_t>(t.element_bytes);
 }
 
-void issue_load(void* shared, std::size_t bytes, std::uint64_t* barrier, const char* instruction, Where where) {
-  (void)shared_offset(barrier, 8, 8, instruction, where);
+/// Where a load goes.
+struct Target {
+  Block* block;
+  std::byte* shared;
+  std::uint64_t* barrier;
+};
+using Targets = std::vector<Target>;
+
+constexpr unsigned own_block = 0;  // instead of a mask
+
+/// The running thread's block, or those of its cluster in the mask: poisoned, and checked for what the copy will touch.
+Targets issue_load(const Target& own, std::size_t bytes, unsigned mask, const char* instruction, Where where) {
+  (void)shared_offset(own.barrier, 8, 8, instruction, where);
   ++machine().counters.async_copies;
-  note_write(shared, bytes, instruction, where);
-  std::memset(shared, 0xff, bytes);
+  Targets all;
+  for (unsigned rank = 0; rank < 16; ++rank)
+    if ((mask >> rank & 1u) != 0) {
+      Block& block = block_of_cluster(rank, instruction, where);
+      const auto there = [&](void* p) { return block.shared + (static_cast<std::byte*>(p) - own.block->shared); };
+      all.push_back({&block, there(own.shared), reinterpret_cast<std::uint64_t*>(there(own.barrier))});
+    }
+  if (mask == own_block) all.push_back(own);
+  for (const Target& to : all) {
+    note_write(to.shared, bytes, instruction, where);
+    std::memset(to.shared, 0xff, bytes);
+  }
+  return all;
 }
 
-void tensor_load_at(void* shared, const TensorMap& map, std::uint64_t* barrier, const std::array<int, 3>& start, Where where) {
-  const Quiet quiet;
+void tensor_load_at(const Target& own, const TensorMap& map, const std::array<int, 3>& start, unsigned mask, Where where) {
   constexpr const char* name = "cp.async.bulk.tensor";
   const std::size_t bytes = box_bytes(map);
-  const std::uint32_t base = shared_offset(shared, bytes, 128, name, where);
-  issue_load(shared, bytes, barrier, name, where);
-  Block* block = self().block;
-  machine().later(*block, [=] {
-    for_each_element(map, start, [&](std::uint32_t offset, const std::byte* from, std::size_t size) {
-      std::byte* to = shared_pointer(*block, swizzled(base + offset, map.tensor.swizzle), size, name, where);
-      note_write(to, size, name, where);
-      if (from == nullptr) {
-        std::memset(to, 0, size);
-      } else {
-        note_read(from, size, name, where);
-        std::memcpy(to, from, size);
-      }
+  const std::uint32_t base = shared_offset(own.shared, bytes, 128, name, where);
+  for (const Target& target : issue_load(own, bytes, mask, name, where))
+    machine().later(*target.block, [=] {
+      for_each_element(map, start, [&](std::uint32_t offset, const std::byte* from, std::size_t size) {
+        std::byte* to = shared_pointer(*target.block, swizzled(base + offset, map.tensor.swizzle), size, name, where);
+        note_write(to, size, name, where);
+        if (from == nullptr) {
+          std::memset(to, 0, size);
+        } else {
+          note_read(from, size, name, where);
+          std::memcpy(to, from, size);
+        }
+      });
+      complete_bytes(*target.block, target.barrier, bytes, where);
     });
-    complete_bytes(*block, barrier, bytes, where);
-  });
+}
+
+void bulk_load_at(const Target& own, const void* global, int bytes, unsigned mask, Where where) {
+  constexpr const char* name = "cp.async.bulk";
+  check_global(global, bytes, name, where);
+  const auto size = static_cast<std::size_t>(bytes);
+  (void)shared_offset(own.shared, size, 16, name, where);
+  for (const Target& target : issue_load(own, size, mask, name, where))
+    machine().later(*target.block, [=] {
+      note_read(global, size, name, where);
+      note_write(target.shared, size, name, where);
+      std::memcpy(target.shared, global, size);
+      complete_bytes(*target.block, target.barrier, size, where);
+    });
+}
+
+Target own_target(void* shared, std::uint64_t* barrier) { return {self().block, static_cast<std::byte*>(shared), barrier}; }
+
+unsigned checked_mask(std::uint16_t blocks, const char* instruction, Where where) {
+  if (blocks == 0) fault(std::string(instruction) + ": a multicast to no block", where);
+  return blocks;
 }
 
 /// Stores join the thread's open group; bulk_wait ends them.
@@ -82,6 +127,21 @@ void issue_store(std::function<void()> work) {
   ++machine().counters.async_copies;
   Lane& lane = self();
   lane.bulk_open.push_back(std::move(work));
+}
+
+void tensor_store_at(const TensorMap& map, const void* shared, const std::array<int, 3>& start, Where where) {
+  constexpr const char* name = "cp.async.bulk.tensor (store)";
+  const std::uint32_t base = shared_offset(shared, box_bytes(map), 128, name, where);
+  Block* block = self().block;
+  issue_store([=] {
+    for_each_element(map, start, [&](std::uint32_t offset, const std::byte* to, std::size_t size) {
+      if (to == nullptr) return;
+      const std::byte* from = shared_pointer(*block, swizzled(base + offset, map.tensor.swizzle), size, name, where);
+      note_read(from, size, name, where);
+      note_write(to, size, name, where);
+      std::memcpy(const_cast<std::byte*>(to), from, size);
+    });
+  });
 }
 
 }  // namespace
@@ -106,28 +166,53 @@ TensorMap tensor_map(const Tensor& tensor) {
 
 void bulk_load(void* shared, const void* global, int bytes, std::uint64_t* barrier, Where where) {
   const impl::Quiet quiet;
-  constexpr const char* name = "cp.async.bulk";
-  impl::check_global(global, bytes, name, where);
-  const auto size = static_cast<std::size_t>(bytes);
-  (void)impl::shared_offset(shared, size, 16, name, where);
-  impl::issue_load(shared, size, barrier, name, where);
-  impl::Block* block = impl::self().block;
-  impl::machine().later(*block, [=] {
-    impl::note_read(global, size, name, where);
-    impl::note_write(shared, size, name, where);
-    std::memcpy(shared, global, size);
-    impl::complete_bytes(*block, barrier, size, where);
-  });
+  impl::bulk_load_at(impl::own_target(shared, barrier), global, bytes, impl::own_block, where);
+}
+void bulk_load_multicast(void* shared, const void* global, int bytes, std::uint64_t* barrier, std::uint16_t blocks, Where where) {
+  const impl::Quiet quiet;
+  impl::bulk_load_at(impl::own_target(shared, barrier), global, bytes, impl::checked_mask(blocks, "cp.async.bulk", where), where);
 }
 
 void tensor_load(void* shared, const TensorMap& map, std::uint64_t* barrier, int x, Where where) {
-  impl::tensor_load_at(shared, map, barrier, {x, 0, 0}, where);
+  tensor_load(shared, map, barrier, x, 0, 0, where);
 }
 void tensor_load(void* shared, const TensorMap& map, std::uint64_t* barrier, int x, int y, Where where) {
-  impl::tensor_load_at(shared, map, barrier, {x, y, 0}, where);
+  tensor_load(shared, map, barrier, x, y, 0, where);
 }
 void tensor_load(void* shared, const TensorMap& map, std::uint64_t* barrier, int x, int y, int z, Where where) {
-  impl::tensor_load_at(shared, map, barrier, {x, y, z}, where);
+  const impl::Quiet quiet;
+  impl::tensor_load_at(impl::own_target(shared, barrier), map, {x, y, z}, impl::own_block, where);
+}
+void tensor_load_multicast(void* shared, const TensorMap& map, std::uint64_t* barrier, std::uint16_t blocks, int x, int y, Where where) {
+  tensor_load_multicast(shared, map, barrier, blocks, x, y, 0, where);
+}
+void tensor_load_multicast(void* shared, const TensorMap& map, std::uint64_t* barrier, std::uint16_t blocks, int x, int y, int z,
+                           Where where) {
+  const impl::Quiet quiet;
+  const unsigned mask = impl::checked_mask(blocks, "cp.async.bulk.tensor", where);
+  impl::tensor_load_at(impl::own_target(shared, barrier), map, {x, y, z}, mask, where);
+}
+
+void bulk_copy_cluster(ClusterAddress to, const void* shared, int bytes, ClusterAddress barrier, Where where) {
+  const impl::Quiet quiet;
+  constexpr const char* name = "cp.async.bulk (to the cluster)";
+  impl::check_size(bytes, name, where);
+  const auto size = static_cast<std::size_t>(bytes);
+  (void)impl::shared_offset(shared, size, 16, name, where);
+  const impl::Remote target = impl::remote(to, size, 16, name, where), done = impl::remote(barrier, 8, 8, name, where);
+  if (target.block != done.block) impl::fault(std::string(name) + ": the mbarrier is in another block than the target", where);
+  ++impl::machine().counters.async_copies;
+  impl::note_write(target.at, size, name, where);
+  std::memset(target.at, 0xff, size);
+  impl::Block* source = impl::self().block;
+  ++source->copies_in_flight;  // neither block may end before
+  impl::machine().later(*target.block, [=] {
+    impl::note_read(shared, size, name, where);
+    impl::note_write(target.at, size, name, where);
+    std::memcpy(target.at, shared, size);
+    --source->copies_in_flight;
+    impl::complete_bytes(*target.block, reinterpret_cast<std::uint64_t*>(done.at), size, where);
+  });
 }
 
 void bulk_store(void* global, const void* shared, int bytes, Where where) {
@@ -143,20 +228,11 @@ void bulk_store(void* global, const void* shared, int bytes, Where where) {
   });
 }
 
-void tensor_store(const TensorMap& map, const void* shared, int x, int y, Where where) {
+void tensor_store(const TensorMap& map, const void* shared, int x, Where where) { tensor_store(map, shared, x, 0, 0, where); }
+void tensor_store(const TensorMap& map, const void* shared, int x, int y, Where where) { tensor_store(map, shared, x, y, 0, where); }
+void tensor_store(const TensorMap& map, const void* shared, int x, int y, int z, Where where) {
   const impl::Quiet quiet;
-  constexpr const char* name = "cp.async.bulk.tensor (store)";
-  const std::uint32_t base = impl::shared_offset(shared, impl::box_bytes(map), 128, name, where);
-  impl::Block* block = impl::self().block;
-  impl::issue_store([=] {
-    impl::for_each_element(map, {x, y, 0}, [&](std::uint32_t offset, const std::byte* to, std::size_t size) {
-      if (to == nullptr) return;
-      const std::byte* from = impl::shared_pointer(*block, impl::swizzled(base + offset, map.tensor.swizzle), size, name, where);
-      impl::note_read(from, size, name, where);
-      impl::note_write(to, size, name, where);
-      std::memcpy(const_cast<std::byte*>(to), from, size);
-    });
-  });
+  impl::tensor_store_at(map, shared, {x, y, z}, where);
 }
 
 void bulk_commit() {

@@ -1,5 +1,6 @@
 // The instruction layer as the emulator has it: the functions of vernier/cuda/ptx_*.cuh, where each is described, with the same names.
-// The last argument is the place of the call. What they do is in matrix.cpp, copy.cpp, memory.cpp, mbarrier.cpp, bulk.cpp and wgmma.cpp.
+// The last argument is the place of the call. What they do is in matrix.cpp, copy.cpp, memory.cpp, mbarrier.cpp, bulk.cpp, cluster.cpp
+// and wgmma.cpp.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include "simt/builtins.hpp"
 #include "simt/isa_math.hpp"
 #include "simt/isa_wgmma.hpp"
+#include "vernier/cuda/cluster_address.cuh"
 
 namespace vernier::cuda {
 
@@ -110,13 +112,16 @@ void bulk_load(void* shared, const void* global, int bytes, std::uint64_t* barri
 void tensor_load(void* shared, const TensorMap& map, std::uint64_t* barrier, int x, Where where = Where::here());
 void tensor_load(void* shared, const TensorMap& map, std::uint64_t* barrier, int x, int y, Where where = Where::here());
 void tensor_load(void* shared, const TensorMap& map, std::uint64_t* barrier, int x, int y, int z, Where where = Where::here());
+void tensor_store(const TensorMap& map, const void* shared, int x, Where where = Where::here());
 void tensor_store(const TensorMap& map, const void* shared, int x, int y, Where where = Where::here());
+void tensor_store(const TensorMap& map, const void* shared, int x, int y, int z, Where where = Where::here());
 void bulk_store(void* global, const void* shared, int bytes, Where where = Where::here());
 void bulk_commit();
 template <int Pending>
 void bulk_wait(Where where = Where::here()) {
   simt::detail::bulk_wait(Pending, where);
 }
+bool elect_one(Where where = Where::here());
 template <int Registers>
 void setmaxnreg_inc() {
   static_assert(Registers % 8 == 0 && Registers >= 24 && Registers <= 256, "vernier::cuda::setmaxnreg_inc: 24 to 256, in steps of 8");
@@ -125,7 +130,31 @@ template <int Registers>
 void setmaxnreg_dec() {
   static_assert(Registers % 8 == 0 && Registers >= 24 && Registers <= 256, "vernier::cuda::setmaxnreg_dec: 24 to 256, in steps of 8");
 }
-inline void griddepcontrol_wait() {}
+void griddepcontrol_wait();
 inline void griddepcontrol_launch_dependents() {}
+
+// ---- ptx_cluster_sm90.cuh
+unsigned cluster_rank();
+unsigned cluster_size();
+void cluster_arrive(Where where = Where::here());
+void cluster_wait(Where where = Where::here());
+inline void cluster_sync(Where where = Where::here()) {
+  cluster_arrive(where);
+  cluster_wait(where);
+}
+ClusterAddress cluster_address(const void* shared, unsigned rank, Where where = Where::here());
+void ld_cluster(std::uint32_t (&r)[1], ClusterAddress from, Where where = Where::here());
+void ld_cluster(std::uint32_t (&r)[4], ClusterAddress from, Where where = Where::here());
+void st_cluster(ClusterAddress to, const std::uint32_t (&r)[1], Where where = Where::here());
+void st_cluster(ClusterAddress to, const std::uint32_t (&r)[4], Where where = Where::here());
+void mbarrier_arrive_cluster(ClusterAddress barrier, Where where = Where::here());
+void mbarrier_try_wait_parity_cluster(std::uint64_t* barrier, unsigned parity, Where where = Where::here());
+void bulk_load_multicast(void* shared, const void* global, int bytes, std::uint64_t* barrier, std::uint16_t blocks,
+                         Where where = Where::here());
+void tensor_load_multicast(void* shared, const TensorMap& map, std::uint64_t* barrier, std::uint16_t blocks, int x, int y,
+                           Where where = Where::here());
+void tensor_load_multicast(void* shared, const TensorMap& map, std::uint64_t* barrier, std::uint16_t blocks, int x, int y, int z,
+                           Where where = Where::here());
+void bulk_copy_cluster(ClusterAddress to, const void* shared, int bytes, ClusterAddress barrier, Where where = Where::here());
 
 }  // namespace vernier::cuda

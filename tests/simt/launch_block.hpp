@@ -2,6 +2,8 @@
 // it.
 #pragma once
 
+#include <memory>
+
 #include "simt/device.hpp"
 #include "simt/isa.hpp"
 #include "simt/launch.hpp"
@@ -15,7 +17,15 @@ Counters launch(vernier::cuda::Grid grid, const typename B::Args& args, const Op
   static_assert(B::shared_bytes >= 0 && B::threads >= 1, "simt::launch: a Block has at least one thread");
   const Launch shape{.grid = dim3(grid.x, grid.y, grid.z),
                      .block = dim3(static_cast<unsigned>(B::threads)),
-                     .shared_bytes = static_cast<std::size_t>(B::shared_bytes)};
+                     .shared_bytes = static_cast<std::size_t>(B::shared_bytes),
+                     .cluster = static_cast<unsigned>(vernier::cuda::cluster_of<B>),
+                     .starts_early = vernier::cuda::starts_early<B>};
+  if constexpr (vernier::cuda::starts_early<B>) {
+    const detail::Quiet quiet;  // TSan takes what the host writes now for later than the launch's beginning, but the arguments are copied
+    const auto copy = std::make_unique<const typename B::Args>(args);
+    const auto kernel = std::make_unique<const Kernel>([args_ = copy.get()](unsigned char* shared) { B::run(*args_, shared); });
+    return run(shape, options, *kernel);
+  }
   return run(shape, options, [&args](unsigned char* shared) { B::run(args, shared); });
 }
 

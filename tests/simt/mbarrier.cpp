@@ -1,8 +1,8 @@
 // mbarriers: 8 bytes of shared memory, in an encoding of our own. A phase ends when all arrivals and all expected bytes are there.
 #include <cstring>
 
+#include "simt/cluster.hpp"
 #include "simt/isa.hpp"
-#include "simt/scheduler.hpp"
 
 namespace simt::detail {
 namespace {
@@ -42,16 +42,21 @@ void store(Block& block, std::uint64_t* barrier, MbarrierState state) {
   if (ends) machine().wake_all(block, barrier);
 }
 
-void arrive(std::uint64_t* barrier, int bytes, const char* instruction, Where where) {
-  const Quiet quiet;
-  (void)shared_offset(barrier, 8, 8, instruction, where);
+void arrive(Block& block, std::uint64_t* barrier, int bytes, const char* instruction, Where where) {
   MbarrierState state = load_checked(barrier, instruction, where);
   if (state.missing == 0)
     fault(std::string(instruction) + ": the phase already has its " + std::to_string(state.count) + " arrivals", where);
   release(sync_of(barrier, state.phase));
   state.bytes += bytes;
   --state.missing;
-  store(*self().block, barrier, state);
+  store(block, barrier, state);
+}
+
+/// At one of the block's own.
+void arrive(std::uint64_t* barrier, int bytes, const char* instruction, Where where) {
+  const Quiet quiet;
+  (void)shared_offset(barrier, 8, 8, instruction, where);
+  arrive(*self().block, barrier, bytes, instruction, where);
 }
 
 void wait(std::uint64_t* barrier, unsigned parity, const char* instruction, Where where) {
@@ -110,6 +115,13 @@ void mbarrier_arrive_expect_tx(std::uint64_t* barrier, int bytes, Where where) {
   impl::arrive(barrier, bytes, "mbarrier.arrive.expect_tx", where);
 }
 
+void mbarrier_arrive_cluster(ClusterAddress barrier, Where where) {
+  const impl::Quiet quiet;
+  constexpr const char* name = "mbarrier.arrive.shared::cluster";
+  const impl::Remote place = impl::remote(barrier, 8, 8, name, where);
+  impl::arrive(*place.block, reinterpret_cast<std::uint64_t*>(place.at), 0, name, where);
+}
+
 bool mbarrier_test_parity(std::uint64_t* barrier, unsigned parity, Where where) {
   const impl::Quiet quiet;
   (void)impl::shared_offset(barrier, 8, 8, "mbarrier.test_wait.parity", where);
@@ -125,6 +137,9 @@ void mbarrier_wait_parity(std::uint64_t* barrier, unsigned parity, Where where) 
 }
 void mbarrier_try_wait_parity(std::uint64_t* barrier, unsigned parity, Where where) {
   impl::wait(barrier, parity, "mbarrier.try_wait.parity", where);
+}
+void mbarrier_try_wait_parity_cluster(std::uint64_t* barrier, unsigned parity, Where where) {
+  impl::wait(barrier, parity, "mbarrier.try_wait.parity.cluster", where);
 }
 
 }  // namespace vernier::cuda

@@ -18,6 +18,7 @@ namespace {
 struct Unwinding {};
 
 constexpr std::size_t largest_shared_bytes = 227 << 10;  // of sm_90, the most that a block may ask for
+constexpr unsigned largest_cluster = 8;                  // that every sm_90 can run
 constexpr std::size_t patience = 200;                    // turns without progress for each thread that is ready
 
 thread_local Machine* running_machine = nullptr;
@@ -32,9 +33,6 @@ Pool& pool() {
   static thread_local Pool instance;
   return instance;
 }
-
-unsigned volume(dim3 d) { return d.x * d.y * d.z; }
-uint3 unflatten(unsigned i, dim3 d) { return {i % d.x, i / d.x % d.y, i / d.x / d.y}; }
 
 }  // namespace
 
@@ -51,15 +49,18 @@ Lane& self() {
 Machine::Machine(const Launch& launch_, const Options& options_, const Kernel& kernel)
     : launch(launch_), options(options_), random(options_.seed), kernel_(kernel) {
   const Quiet quiet;
-  const unsigned threads = volume(launch.block), blocks = volume(launch.grid);
+  const unsigned threads = volume(launch.block), cluster = launch.cluster;
   if (running_machine != nullptr) throw Fault("simt::launch: a kernel cannot launch a kernel");
   if (threads < 1 || threads > 1024 || launch.block.z > 64)
     throw Fault("simt::launch: a block of " + std::to_string(threads) + " threads; 1 to 1024 are possible");
-  if (blocks < 1) throw Fault("simt::launch: the grid is empty");
+  if (volume(launch.grid) < 1) throw Fault("simt::launch: the grid is empty");
+  if (cluster < 1 || cluster > largest_cluster || launch.grid.x % cluster != 0)
+    throw Fault("simt::launch: clusters of " + std::to_string(cluster) + " blocks in a grid of " + std::to_string(launch.grid.x) +
+                " along x; they have 1 to 8, and the grid is a multiple");
   if (launch.shared_bytes > largest_shared_bytes)
     throw Fault("simt::launch: " + std::to_string(launch.shared_bytes) + " bytes of shared memory; a block has at most " +
                 std::to_string(largest_shared_bytes));
-  to_start_.resize(blocks);
+  to_start_.resize(volume(launch.grid) / cluster);
   std::iota(to_start_.rbegin(), to_start_.rend(), 0u);
   if (options.order == Order::descending) std::reverse(to_start_.begin(), to_start_.end());
   if (options.order == Order::random) std::shuffle(to_start_.begin(), to_start_.end(), random);
@@ -67,11 +68,16 @@ Machine::Machine(const Launch& launch_, const Options& options_, const Kernel& k
   Pool& p = pool();
   if (p.stack_bytes != options.stack_bytes) p.blocks.clear();
   p.stack_bytes = options.stack_bytes;
-  const std::size_t slots = std::min<std::size_t>(blocks, static_cast<std::size_t>(std::max(options.resident_blocks, 1)));
-  while (p.blocks.size() < slots) p.blocks.push_back(std::make_unique<Block>());
-  for (std::size_t i = 0; i < slots; ++i) {
+  const std::size_t at_once = static_cast<std::size_t>(std::max(options.resident_blocks, 1)) / cluster;
+  clusters_.resize(std::min(to_start_.size(), std::max<std::size_t>(at_once, 1)));
+  while (p.blocks.size() < clusters_.size() * cluster) p.blocks.push_back(std::make_unique<Block>());
+  for (std::size_t i = 0; i < clusters_.size() * cluster; ++i) {
     Block& slot = *p.blocks[i];
     while (slot.lanes.size() < threads) slot.lanes.push_back(std::make_unique<Lane>(options.stack_bytes));
+    slot.cluster = &clusters_[i / cluster];
+    slot.cluster_rank = static_cast<unsigned>(i % cluster);
+    slot.cluster->blocks.push_back(&slot);
+    slot.live = 0;
     resident_.push_back(&slot);
   }
   running_machine = this;
@@ -90,10 +96,15 @@ Machine::~Machine() {
 }
 
 void Machine::run() {
-  release(&began_);
+  static thread_local char began[2];
+  static thread_local unsigned launches = 0;
+  launched_after_ = &began[launches % 2];
+  begins_after_ = launch.starts_early && launches > 0 ? &began[(launches + 1) % 2] : launched_after_;
+  ++launches;
+  release(launched_after_);
   const Quiet quiet;
   try {
-    for (Block* slot : resident_) start_block(*slot);
+    for (Cluster& cluster : clusters_) start_cluster(cluster);
     while (live_blocks_ > 0) {
       Lane* next = pick();
       if (next == nullptr) throw Fault(report("deadlock: no thread can go on"));
@@ -109,44 +120,6 @@ void Machine::run() {
   acquire(&ended_);
 }
 
-void Machine::start_block(Block& slot) {
-  const unsigned threads = volume(launch.block);
-  slot.index = unflatten(to_start_.back(), launch.grid);
-  to_start_.pop_back();
-  slot.shared_bytes = launch.shared_bytes;
-  void* memory = nullptr;  // of the exact size, so that what lies behind it is ASan's
-  if (posix_memalign(&memory, 1024, std::max<std::size_t>(launch.shared_bytes, 1)) != 0) throw std::bad_alloc();
-  slot.shared = static_cast<std::byte*>(memory);
-  std::memset(slot.shared, 0xff, launch.shared_bytes);  // NaN in every float format: nothing was written yet
-  slot.barriers = {};
-  slot.wgmmas.clear();
-  slot.warps.assign((threads + 31) / 32, Warp{});
-  slot.live = static_cast<int>(threads);
-  ++live_blocks_;
-  for (unsigned i = 0; i < threads; ++i) start_lane(slot, static_cast<int>(i));
-}
-
-void Machine::start_lane(Block& slot, int rank) {
-  Lane& lane = *slot.lanes[static_cast<std::size_t>(rank)];
-  lane.block = &slot;
-  lane.warp = &slot.warps[static_cast<std::size_t>(rank / 32)];
-  lane.rank = rank;
-  lane.index = unflatten(static_cast<unsigned>(rank), launch.block);
-  lane.warp->alive |= lane.bit();
-  lane.copies.clear();
-  lane.bulk_open.clear();
-  lane.bulk_groups.clear();
-  lane.wgmma_open.clear();
-  lane.wgmma_groups.clear();
-  lane.wgmma_sums.clear();
-  lane.wgmmas_issued = 0;
-  lane.fenced = false;
-  lane.flags_read = {};
-  lane.fiber.start(lane_main, &lane);
-  lane.fiber.acquire(&began_);
-  make_ready(lane);
-}
-
 void Machine::lane_main(void* argument) {
   Lane& lane = *static_cast<Lane*>(argument);
   Machine& m = *running_machine;
@@ -158,33 +131,6 @@ void Machine::lane_main(void* argument) {
     const Quiet quiet;
     if (!m.error_) m.error_ = std::current_exception();
   }
-}
-
-void Machine::retire(Lane& lane) {
-  lane.state = State::exited;
-  lane.fiber.release(&ended_);
-  const auto thread = [&lane] { return "thread " + std::to_string(lane.rank) + " of block " + to_string(lane.block->index); };
-  if (const auto& copies = lane.copies.copies; !copies.empty())
-    throw Fault(thread() + " exited with a cp.async that it never waited for, issued at " + to_string(copies.front().where));
-  if (!lane.bulk_open.empty() || !lane.bulk_groups.empty()) throw Fault(thread() + " exited without bulk_wait() behind its bulk stores");
-  if (!lane.wgmma_sums.empty()) throw Fault(thread() + " exited without wgmma_wait() behind its wgmma");
-  for (const Meeting& meeting : lane.warp->meetings)
-    if (meeting.arrived != 0 && (meeting.mask & lane.bit()) != 0)
-      throw Fault(thread() + " exited, but " + meeting.instruction + " at " + to_string(meeting.where) + " waits for it");
-  lane.warp->alive &= ~lane.bit();
-  progress();
-  if (--lane.block->live == 0) finish_block(*lane.block);
-}
-
-void Machine::finish_block(Block& slot) {
-  if (slot.copies_in_flight != 0)
-    throw Fault("block " + to_string(slot.index) + " ended while " + std::to_string(slot.copies_in_flight) +
-                " bulk copies were in flight: nobody waited for them");
-  for (const Warp& warp : slot.warps) counters.bank_conflicts += static_cast<unsigned>(warp.accesses.conflicts());
-  std::free(slot.shared);
-  slot.shared = nullptr;
-  --live_blocks_;
-  if (!to_start_.empty()) start_block(slot);
 }
 
 void Machine::unwind() {
@@ -249,6 +195,11 @@ void Machine::yield(const char* instruction, Where where) {
   else
     ready_.push_back(&lane);
   switch_away();
+}
+
+void Machine::wait_for_previous() {
+  self().block->waited_for_previous = true;
+  acquire(launched_after_);
 }
 
 void Machine::later(Block& block, std::function<void()> work) {

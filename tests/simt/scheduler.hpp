@@ -62,9 +62,11 @@ struct Lane {
   std::deque<std::vector<std::function<void()>>> bulk_groups;
   std::vector<Wgmma> wgmma_open;  // since the last commit, committed groups, and the sums of both
   std::deque<std::vector<Wgmma>> wgmma_groups;
-  std::map<float*, std::vector<float>> wgmma_sums;
+  std::map<void*, std::vector<std::uint32_t>> wgmma_sums;  // as bits
   std::size_t wgmmas_issued = 0;
-  bool fenced = false;  // for TSan: atomics behind a fence release, and a fence acquires what was read last
+  bool at_cluster_barrier = false;  // has arrived and not waited
+  unsigned cluster_generation = 0;  // of the cluster's barrier, when it arrived
+  bool fenced = false;              // for TSan: atomics behind a fence release, and a fence acquires what was read last
   std::array<const void*, 4> flags_read{};
   std::size_t next_flag = 0;
   int id() const { return rank % 32; }
@@ -112,22 +114,39 @@ struct Barrier {
   char sync[2] = {};
 };
 
+struct Cluster;
+
 /// A block that runs. Slots are reused for the blocks that follow, and from launch to launch.
 struct Block {
   uint3 index{};
+  Cluster* cluster = nullptr;
+  unsigned cluster_rank = 0;
   std::vector<std::unique_ptr<Lane>> lanes;
   std::vector<Warp> warps;
   std::array<Barrier, 16> barriers;
   std::vector<std::vector<std::array<std::uint64_t, 2>>> wgmmas;  // the operands of what each warpgroup has issued
   std::byte* shared = nullptr;                                    // exactly as many bytes as the launch asked for
   std::size_t shared_bytes = 0;
-  int live = 0;              // threads that have not exited
-  int copies_in_flight = 0;  // bulk copies
+  int live = 0;                      // threads that have not exited
+  int copies_in_flight = 0;          // bulk copies
+  bool waited_for_previous = false;  // griddepcontrol.wait
+};
+
+/// Blocks that run at the same time and see each other's shared memory, with a barrier of all their threads. One block, where the launch
+/// has no clusters.
+struct Cluster {
+  std::vector<Block*> blocks;
+  int live = 0;  // threads that have not exited
+  int arrived = 0;
+  unsigned generation = 0;
+  char sync[2] = {};
 };
 
 struct Launch {
   dim3 grid, block;
   std::size_t shared_bytes = 0;
+  unsigned cluster = 1;       // blocks, neighbours in x
+  bool starts_early = false;  // before the launch ahead of it has finished
 };
 
 using Kernel = std::function<void(unsigned char* shared)>;
@@ -158,6 +177,8 @@ class Machine {
   void switch_away();
   /// Something changed that a spinning thread may be looking for.
   void progress() { idle_turns_ = 0; }
+  /// griddepcontrol.wait of the running thread.
+  void wait_for_previous();
   /// `work` happens later, in any order, as if done by a copy engine that has seen what the running thread has done.
   void later(Block& block, std::function<void()> work);
 
@@ -167,9 +188,11 @@ class Machine {
     std::unique_ptr<char> issued;  // for TSan
     std::function<void()> work;
   };
-  void start_block(Block& slot);
+  void start_cluster(Cluster& cluster);
+  void start_block(Block& slot, uint3 index);
   void finish_block(Block& slot);
   void start_lane(Block& slot, int rank);
+  void expect_all_waited_for(const Lane& lane) const;
   void retire(Lane& lane);
   Lane* pick();
   bool land_one();
@@ -180,7 +203,8 @@ class Machine {
 
   const Kernel& kernel_;
   std::vector<Block*> resident_;
-  std::vector<unsigned> to_start_;  // linear indices of blocks, the next one last
+  std::deque<Cluster> clusters_;    // of resident blocks
+  std::vector<unsigned> to_start_;  // linear indices of clusters, the next one last
   std::deque<Lane*> ready_;
   std::vector<Pending> pending_;
   Agent copy_engine_;
@@ -188,7 +212,11 @@ class Machine {
   int live_blocks_ = 0;
   bool unwinding_ = false;
   std::exception_ptr error_;
-  char began_ = 0, ended_ = 0;  // for TSan: the launch happens after what the host did, and before what it does next
+  // For TSan: the launch happens after what the host did, and before what it does next. One that starts early happens, until it waits,
+  // after what the host did before the launch ahead of it.
+  const void* begins_after_ = nullptr;
+  const void* launched_after_ = nullptr;
+  char ended_ = 0;
 };
 
 /// The launch that runs on this OS thread, and its running thread.
@@ -199,6 +227,12 @@ Lane& self();
 void complete_bytes(Block& block, std::uint64_t* barrier, std::size_t bytes, Where where);
 void complete_arrival(Block& block, std::uint64_t* barrier, Where where);
 std::string describe_mbarrier(const void* barrier);
+
+/// A thread that has arrived, or that has exited, may be the last that the cluster's barrier waits for (cluster.cpp).
+void complete_cluster_barrier(Cluster& cluster);
+
+inline unsigned volume(dim3 d) { return d.x * d.y * d.z; }
+inline uint3 unflatten(unsigned i, dim3 d) { return {i % d.x, i / d.x % d.y, i / d.x / d.y}; }
 
 /// Throws a Fault that names the running thread and the source line.
 [[noreturn]] void fault(const std::string& what, Where where);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "simt/builtins.hpp"
+#include "simt/isa.hpp"
 
 namespace simt::detail {
 
@@ -196,3 +196,24 @@ void syncwarp(unsigned mask, Where where) {
 }
 
 }  // namespace simt::detail
+
+namespace vernier::cuda {
+
+bool elect_one(simt::Where where) {
+  using namespace simt::detail;
+  struct Candidate {
+    bool elected;
+  } mine{false};
+  constexpr auto op = [](const std::array<Candidate*, 32>& lanes) {
+    Machine& m = machine();
+    ++m.counters.collectives;
+    const std::size_t lane = m.options.order == simt::Order::ascending    ? 0
+                             : m.options.order == simt::Order::descending ? 31
+                                                                          : m.random() % 32;
+    lanes[lane]->elected = true;  // any: the PTX ISA does not say which
+  };
+  meet({.name = "elect.sync", .aligned = true}, all_lanes, mine, op, where);
+  return mine.elected;
+}
+
+}  // namespace vernier::cuda

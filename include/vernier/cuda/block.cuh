@@ -23,12 +23,26 @@ concept Block = requires(const typename B::Args& args, unsigned char* shared) {
 /// How many blocks a multiprocessor should hold at least: B::least_blocks where there is one. It bounds the registers of a thread; without
 /// it the compiler aims at more blocks than there is shared memory for, and may spill a register to get there.
 template <class B>
-inline constexpr int least_blocks_of = [] {
-  if constexpr (requires { B::least_blocks; })
-    return B::least_blocks;
-  else
-    return 0;
-}();
+inline constexpr int least_blocks_of = 0;
+template <class B>
+requires requires { B::least_blocks; }
+inline constexpr int least_blocks_of<B> = B::least_blocks;
+
+/// How many blocks, neighbours in x, form a cluster (ptx_cluster_sm90.cuh): a Block's member `cluster`, 1 if it has none. At most 8; the
+/// grid is a multiple in x. sm_90.
+template <class B>
+inline constexpr int cluster_of = 1;
+template <class B>
+requires requires { B::cluster; }
+inline constexpr int cluster_of<B> = B::cluster;
+
+/// Whether the Block may begin while the launch ahead of it on its stream still runs: its member `starts_early`. Such a Block calls
+/// griddepcontrol_wait() before it touches what that launch writes, or writes what it reads. sm_90.
+template <class B>
+inline constexpr bool starts_early = false;
+template <class B>
+requires requires { B::starts_early; }
+inline constexpr bool starts_early<B> = B::starts_early;
 
 /// How many blocks are launched, in each direction.
 struct Grid {

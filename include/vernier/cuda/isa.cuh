@@ -7,6 +7,7 @@
 #if defined(__CUDACC__)
 #include "vernier/cuda/ptx_barrier.cuh"
 #include "vernier/cuda/ptx_bulk_sm90.cuh"
+#include "vernier/cuda/ptx_cluster_sm90.cuh"
 #include "vernier/cuda/ptx_convert.cuh"
 #include "vernier/cuda/ptx_copy.cuh"
 #include "vernier/cuda/ptx_math.cuh"

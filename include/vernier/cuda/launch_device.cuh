@@ -34,6 +34,19 @@ void launch(Grid grid, const typename B::Args& args, Stream stream = nullptr) {
   config.blockDim = dim3(static_cast<unsigned>(B::threads));
   config.dynamicSmemBytes = B::shared_bytes;
   config.stream = stream;
+  cudaLaunchAttribute attributes[2] = {};
+  config.attrs = attributes;
+  if constexpr (cluster_of < B >> 1) {
+    expect(grid.x % cluster_of<B> == 0, where, "a grid of ", grid.x, " blocks along x is no multiple of the cluster's ", cluster_of<B>);
+    cudaLaunchAttribute& attribute = attributes[config.numAttrs++];
+    attribute.id = cudaLaunchAttributeClusterDimension;
+    attribute.val.clusterDim = {cluster_of<B>, 1, 1};
+  }
+  if constexpr (starts_early<B>) {
+    cudaLaunchAttribute& attribute = attributes[config.numAttrs++];
+    attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    attribute.val.programmaticStreamSerializationAllowed = 1;
+  }
   check(cudaLaunchKernelEx(&config, kernel<B>, args), where);
 }
 

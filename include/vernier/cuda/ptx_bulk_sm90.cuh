@@ -52,9 +52,18 @@ __device__ __forceinline__ void bulk_store(void* global, const void* shared, int
   asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(global), "r"(shared_address(shared)), "r"(bytes)
                : "memory");
 }
+__device__ __forceinline__ void tensor_store(const TensorMap& map, const void* shared, int x) {
+  asm volatile("cp.async.bulk.tensor.1d.global.shared::cta.bulk_group [%0, {%2}], [%1];" ::"l"(&map), "r"(shared_address(shared)), "r"(x)
+               : "memory");
+}
 __device__ __forceinline__ void tensor_store(const TensorMap& map, const void* shared, int x, int y) {
   asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%2, %3}], [%1];" ::"l"(&map), "r"(shared_address(shared)),
                "r"(x), "r"(y)
+               : "memory");
+}
+__device__ __forceinline__ void tensor_store(const TensorMap& map, const void* shared, int x, int y, int z) {
+  asm volatile("cp.async.bulk.tensor.3d.global.shared::cta.bulk_group [%0, {%2, %3, %4}], [%1];" ::"l"(&map), "r"(shared_address(shared)),
+               "r"(x), "r"(y), "r"(z)
                : "memory");
 }
 __device__ __forceinline__ void bulk_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
@@ -64,6 +73,13 @@ __device__ __forceinline__ void bulk_wait() {
   asm volatile("cp.async.bulk.wait_group %0;" ::"n"(Pending) : "memory");
 }
 
+/// True in one lane of the warp, of which all lanes are here: for what one thread does on behalf of all, without a branch that could
+/// diverge.
+__device__ __forceinline__ bool elect_one() {
+  int elected;
+  asm volatile("{\n.reg .pred p;\nelect.sync _|p, 0xffffffff;\nselp.s32 %0, 1, 0, p;\n}" : "=r"(elected)::"memory");
+  return elected != 0;
+}
 /// Gives the warpgroup more or fewer registers a thread: a multiple of 8 from 24 to 256. All of its warps do this. sm_90a.
 template <int Registers>
 __device__ __forceinline__ void setmaxnreg_inc() {
