@@ -199,6 +199,27 @@ TEST(Fault, Wgmma) {
                  simt::Fault);
 }
 
+TEST(Poison, IntegerSumsOfWgmmaUntilTheWait) {
+  simt::run({.grid = {}, .block = 128, .shared_bytes = 8 * 32}, {}, [](unsigned char* shared) {
+    for (unsigned i = threadIdx.x; i < 8 * 32; i += 128) shared[i] = 1;
+    __syncthreads();
+    int d[4] = {5, 5, 5, 5};
+    std::uint32_t a[4] = {0x01010101u, 0x01010101u, 0x01010101u, 0x01010101u};
+    wgmma<i8>(d, a, wgmma_descriptor(shared, 256, Swizzle::b32));
+    wgmma_commit();
+    EXPECT_EQ(d[0], -1);
+    wgmma_wait<0>();
+    EXPECT_EQ(d[0], 5 + 32);
+  });
+}
+
+TEST(Fault, ElectionOfHalfAWarp) {
+  expect_fault(32, 0, "waiting in elect.sync", [](unsigned char*) {
+    if (threadIdx.x < 16) (void)elect_one();
+    while (threadIdx.x >= 16) __nanosleep(1);
+  });
+}
+
 TEST(BankConflicts, OfRowsOfMatrices) {
   const auto conflicts = [](unsigned row_bytes) {
     return simt::run({.grid = {}, .block = 32, .shared_bytes = 32 * 256}, {},
