@@ -5,9 +5,7 @@
 #include <exception>
 #include <optional>
 
-#include "cuda/machine_device.cuh"
-#include "cuda/probes_instructions.cuh"
-#include "cuda/probes_kernels.cuh"
+#include "cuda/conformance.hpp"
 
 extern const char* const vernier_commit;  // written by the build
 
@@ -79,11 +77,10 @@ int run(bool json) {
                 s.device.minor);
     return 0;
   }
-  using vernier::probes::DeviceMachine;
-  DeviceMachine machine(*arch);
+  vernier::probes::DeviceMachine machine(*arch);
   std::vector<Outcome> outcomes;
-  for (const auto& family : vernier::probes::instruction_families<DeviceMachine>()) family.probe(machine, outcomes);
-  for (const auto& family : vernier::probes::kernel_families<DeviceMachine>()) family.probe(machine, outcomes);
+  run_instructions(machine, outcomes);
+  run_kernels(machine, outcomes);
   json ? print_json(s, outcomes) : print_table(s, outcomes);
   int wrong = 0;
   for (const Outcome& o : outcomes) wrong += o.wrong;
