@@ -70,11 +70,8 @@ std::vector<int> encode(const io::Checkpoint& checkpoint, const text::Tokenizer&
   return tokenizer.encode(chat.render(messages, {.now = text::clock_seconds()}));
 }
 
-std::shared_ptr<const model::Weights> load(const io::Checkpoint& checkpoint, cpu::ThreadPool& pool, Precision precision,
-                                           model::WeightCache cache) {
+std::shared_ptr<const model::Weights> load(model::WeightLoader& loader, Precision precision) {
   Progress progress;
-  cache.report = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
-  model::WeightLoader loader(checkpoint, pool, std::move(cache));
   const std::string what = concat("loading ", name(precision), " weights");
   auto weights =
       loader.load(model::uniform_formats(precision), [&](std::size_t done, std::size_t total) { progress.show(what, done, total); });
@@ -135,12 +132,17 @@ void run(const Options& o) {
       checkpoint.gguf() != nullptr ? text::Tokenizer::from_gguf(*checkpoint.gguf()) : text::Tokenizer::from_folder(checkpoint.path());
   const std::vector<int> prompt = encode(checkpoint, tokenizer, o.prompt);
   cpu::ThreadPool pool(o.threads);
+  model::WeightCache weight_cache = o.weight_cache;
+  weight_cache.report = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
+  model::WeightLoader loader(checkpoint, pool, std::move(weight_cache));
   const std::unique_ptr<model::Device> device = model::open_device(o.device, checkpoint.config(), pool, [](const std::string&) {});
-  const auto llama = device->place(load(checkpoint, pool, decision.tier.weights, o.weight_cache), model::default_activations);
+  const auto llama = device->place(load(loader, decision.tier.weights), model::default_activations);
   const Speed speed = answer(o, *llama, tokenizer, prompt, decision.tier.kv);
   std::printf("\ntier %s\nKV %s, %s\n", explain(decision).c_str(), name(decision.tier.kv).data(), device->name().c_str());
   std::printf("prompt %d tokens, %.0f tokens/s; answer %d tokens, %.1f tokens/s\n", speed.prompt, speed.prompt / speed.prefill_seconds,
               speed.generated, speed.generated / speed.decode_seconds);
+  std::fflush(stdout);
+  loader.keep().join();  // once the answer is there
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ Cost forward_cost(const model::Weights& weights, model::Activations activations,
   for (const KvChunk& chunk : batch) tokens += chunk.count;
 
   Cost cost;
-  cost.bytes += static_cast<double>(weights.embedding->bytes()) / config.vocab * tokens;
+  cost.bytes += weights.embedding.row_bytes() * tokens;
   for (int index = 0; index < config.layers; ++index) {
     const model::LayerWeights& layer = weights.layers[static_cast<std::size_t>(index)];
     for (const model::Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down})

@@ -29,13 +29,16 @@ Loaded load(const Options& o, const io::Checkpoint& checkpoint, const std::strin
   const model::FormatOf formats =
       plan ? model::plan_formats(weights, checkpoint.config()) : model::uniform_formats(*parse_precision(weights));
   cpu::ThreadPool pool(default_threads(o.processors), o.processors);
-  auto loaded = std::make_shared<const model::Weights>(model::WeightLoader(checkpoint, pool, o.weight_cache).load(formats));
+  model::WeightLoader loader(checkpoint, pool, o.weight_cache);
+  auto loaded = std::make_shared<const model::Weights>(loader.load(formats));
   Subject subject{.file = checkpoint.path(), .type = {}, .weights = plan ? std::filesystem::path(weights).filename().string() : weights};
   subject.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  loader.keep().join();  // before anything is measured
   for (const io::StoredTensor& tensor : checkpoint.tensors())
     subject.parameters += static_cast<std::size_t>(tensor.rows) * static_cast<std::size_t>(tensor.cols);
   subject.token_bytes = loaded->bytes_per_token();
-  subject.bytes = subject.token_bytes + (loaded->embedding == loaded->head.weight ? 0 : loaded->embedding->bytes());
+  const PackedMatrix* embedding = loaded->embedding.matrix().get();
+  subject.bytes = subject.token_bytes + (embedding == nullptr || embedding == loaded->head.weight.get() ? 0 : embedding->bytes());
   subject.type = concat(checkpoint.config().architecture, ' ', std::filesystem::path(checkpoint.path()).filename().string());
   return {std::move(loaded), std::move(subject)};
 }

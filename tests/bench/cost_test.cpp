@@ -22,7 +22,7 @@ model::Weights weights(Precision p) {
   layer.o.weight = matrix(128, 128, p);
   layer.gate.weight = matrix(256, 128, p), layer.up.weight = matrix(256, 128, p), layer.down.weight = matrix(128, 256, p);
   w.embedding = matrix(320, 128, Precision::f16);
-  w.head.weight = w.embedding;
+  w.head.weight = w.embedding.matrix();
   return w;
 }
 

@@ -1,4 +1,4 @@
-// Weights that were quantised once and read back: equal to the bit, and never from a file that cannot be trusted.
+// Weights that were packed once and read back: equal to the bit, and never from a file that cannot be trusted.
 #include "common/model/weight_cache.hpp"
 
 #include <gtest/gtest.h>
@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -41,7 +42,10 @@ class WeightCacheTest : public testing::Test {
     const io::Checkpoint checkpoint = io::open_checkpoint((root_ / "model").string());
     WeightCache cache{.where = where.empty() ? (root_ / "cache").string() : where};
     cache.report = [this](const std::string& line) { lines_ += line + "\n"; };
-    return WeightLoader(checkpoint, pool_, cache).load(uniform_formats(precision));
+    WeightLoader loader(checkpoint, pool_, cache);
+    Weights weights = loader.load(uniform_formats(precision));
+    loader.keep().join();
+    return weights;
   }
 
   std::vector<fs::path> files() const {
@@ -59,7 +63,7 @@ class WeightCacheTest : public testing::Test {
 };
 
 std::vector<const PackedMatrix*> matrices(const Weights& weights) {
-  std::vector<const PackedMatrix*> all{weights.embedding.get()};
+  std::vector<const PackedMatrix*> all;
   for (const LayerWeights& layer : weights.layers)
     for (const Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down})
       all.push_back(linear->weight.get());
@@ -75,6 +79,12 @@ void expect_same(const Weights& a, const Weights& b) {
     ASSERT_EQ(left[i]->memory().size(), right[i]->memory().size()) << i;
     EXPECT_EQ(std::memcmp(left[i]->memory().data(), right[i]->memory().data(), left[i]->memory().size()), 0) << i;
   }
+}
+
+/// Writes to a file, whose owner may only read it.
+void overwrite(const fs::path& path, std::streamoff at, const char* text) {
+  fs::permissions(path, fs::perms::owner_write, fs::perm_options::add);
+  std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(at) << text;
 }
 
 TEST_F(WeightCacheTest, ASecondStartReadsTheSameBytes) {
@@ -101,6 +111,7 @@ TEST_F(WeightCacheTest, TiersThatShareMatricesReadTheirOwn) {
     std::vector<Weights> tiers;
     tiers.push_back(loader.load(uniform_formats(Precision::nf4)));
     tiers.push_back(loader.load(eight_bits));  // its file also holds what it found in the first tier
+    loader.keep().join();
     return tiers;
   };
   const auto made = both(), read = both();
@@ -108,9 +119,53 @@ TEST_F(WeightCacheTest, TiersThatShareMatricesReadTheirOwn) {
   expect_same(made[1], read[1]);
 }
 
-TEST_F(WeightCacheTest, SixteenBitsAreNotKept) {
-  load(Precision::f16);
-  EXPECT_TRUE(files().empty());
+// And copied from the model elsewhere, which takes as long as reading another file.
+TEST_F(WeightCacheTest, SixteenBitsAreKeptWhereFilesAreMapped) {
+  fs::create_directory(root_ / "cache");
+  const bool kept = mappable((root_ / "cache").string());
+  for (const Precision precision : {Precision::f16, Precision::bf16, Precision::e4m3}) {  // the last with a head in f16
+    const Weights plain = load(precision, "off");
+    expect_said(precision == Precision::e4m3 ? "quantised in" : "copied in");
+    expect_same(load(precision), plain);
+    expect_same(load(precision), plain);
+    EXPECT_EQ(lines_.find(" from ") != std::string::npos, kept || precision == Precision::e4m3) << lines_;
+  }
+  EXPECT_EQ(files().size(), kept ? 3u : 1u);
+}
+
+TEST_F(WeightCacheTest, AMatrixThatIsNotInTheFileIsPackedAgain) {
+  const Weights plain = load(Precision::e4m3, "off");
+  load(Precision::e4m3);
+  const auto all = matrices(plain);
+  std::vector<std::span<const std::uint8_t>> some;
+  for (const PackedMatrix* matrix : all)
+    some.push_back(matrix->format().scaling == Scaling::none ? std::span<const std::uint8_t>() : matrix->memory());
+  const std::string path = files().front().string();
+  std::uint64_t key = 0;  // of the file that is replaced by one without its 16-bit matrices
+  std::ifstream(path, std::ios::binary).seekg(16).read(reinterpret_cast<char*>(&key), sizeof key);
+  ASSERT_TRUE(write_weight_file(path, key, some, pool_));
+  expect_same(load(Precision::e4m3), plain);
+  expect_said("weights: loaded in");
+  EXPECT_EQ(lines_.find("damaged"), std::string::npos) << lines_;
+}
+
+TEST_F(WeightCacheTest, AWriterThatIsStoppedLeavesNothing) {
+  const std::vector<std::uint8_t> bytes(3 * huge_page);
+  const std::span<const std::uint8_t> one[] = {bytes};
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_FALSE(write_weight_file((root_ / "x.weights").string(), 7, one, pool_, stop.get_token()));
+  EXPECT_EQ(std::distance(fs::directory_iterator(root_), fs::directory_iterator()), 1);  // the model
+  const io::Checkpoint checkpoint = io::open_checkpoint((root_ / "model").string());
+  WeightLoader loader(checkpoint, pool_, {.where = (root_ / "cache").string()});
+  loader.load(uniform_formats(Precision::nf4));
+  { const std::jthread writer = loader.keep(); }  // gone before, while or after it writes
+  for (const fs::path& path : files()) EXPECT_EQ(path.extension(), ".weights") << path;
+}
+
+TEST_F(WeightCacheTest, NobodyOverwritesAFileByMistake) {
+  load();
+  EXPECT_EQ(fs::status(files().front()).permissions(), fs::perms::owner_read);
 }
 
 TEST_F(WeightCacheTest, AChangedModelReplacesItsFile) {
@@ -153,7 +208,7 @@ TEST_F(WeightCacheTest, DamagedFilesAreIgnoredAndReplaced) {
       {good.substr(0, 47), "ends after 47 bytes"},
       {good.substr(0, good.size() - 1), "were written"},
       {good + "x", "were written"},
-      {with(8, 3), "has version 2, this program reads 1"},
+      {with(8, 1), "has version 3, this program reads 2"},
       {with(12, 3), "holds weights of layout"},
       {with(16, 1), "its table differs from its checksum"},
       {with(24, 1), "its table differs from its checksum"},
@@ -164,10 +219,8 @@ TEST_F(WeightCacheTest, DamagedFilesAreIgnoredAndReplaced) {
   };
   for (const auto& c : cases) {
     SCOPED_TRACE(c.words);
-    {
-      std::ofstream out(path, std::ios::binary | std::ios::trunc);
-      out << c.contents;
-    }
+    fs::remove(path);
+    std::ofstream(path, std::ios::binary) << c.contents;
     expect_same(load(), plain);
     expect_said(c.words);
     expect_said("kept in");
@@ -195,7 +248,9 @@ TEST_F(WeightCacheTest, WritersAtOnceLeaveOneWholeFile) {
     writers.emplace_back([&] {
       const io::Checkpoint checkpoint = io::open_checkpoint((root_ / "model").string());
       cpu::ThreadPool pool(2);
-      expect_same(WeightLoader(checkpoint, pool, {.where = (root_ / "cache").string()}).load(uniform_formats(Precision::nf4)), plain);
+      WeightLoader loader(checkpoint, pool, {.where = (root_ / "cache").string()});
+      expect_same(loader.load(uniform_formats(Precision::nf4)), plain);
+      loader.keep().join();
     });
   for (std::thread& writer : writers) writer.join();
   ASSERT_EQ(files().size(), 1u);
@@ -231,7 +286,7 @@ TEST_F(WeightCacheTest, LargeFilesAreFoundOrRead) {
   const std::string path = (root_ / "large.weights").string();
   const std::span<const std::uint8_t> both[] = {first, second};
   write_weight_file(path, 7, both, pool_);
-  const auto holds = [&](const WeightFile& file, std::size_t index, const std::vector<std::uint8_t>& want) {
+  const auto holds = [&](WeightFile& file, std::size_t index, const std::vector<std::uint8_t>& want) {
     std::vector<std::uint8_t> got(want.size());
     if (!file.mapped()) return file.read(index, got, pool_) && got == want;
     const auto found = file.find(index, pool_);
@@ -239,26 +294,68 @@ TEST_F(WeightCacheTest, LargeFilesAreFoundOrRead) {
   };
   std::string why;
   {
-    const auto file = WeightFile::open(path, 7, why);
+    auto file = WeightFile::open(path, 7, why);
     ASSERT_TRUE(file) << why;
     EXPECT_TRUE(holds(*file, 0, first) && holds(*file, 1, second));
     EXPECT_FALSE(holds(*file, 2, first));
+    file->touch();
+    file = WeightFile::open(path, 7, why);
+    ASSERT_TRUE(file && file->trusted()) << why;
+    EXPECT_TRUE(holds(*file, 0, first) && holds(*file, 1, second));
     fs::remove(path);  // stays readable
     EXPECT_TRUE(holds(*file, 0, first));
   }
   write_weight_file(path, 7, both, pool_);
-  std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(4 << 20) << "damage";
-  const auto file = WeightFile::open(path, 7, why);
+  WeightFile::open(path, 7, why)->touch();  // without a look at it
+  overwrite(path, 4 << 20, "damage");
+  auto file = WeightFile::open(path, 7, why);
   ASSERT_TRUE(file) << why;
   EXPECT_FALSE(holds(*file, 0, first));
   EXPECT_TRUE(holds(*file, 1, second));
+}
+
+TEST_F(WeightCacheTest, AFileIsTrustedOnceItWasReadWholeAndNoLonger) {
+  const std::vector<std::uint8_t> bytes(10000, 3);
+  const std::span<const std::uint8_t> two[] = {bytes, bytes};
+  const fs::path path = root_ / "x.weights";
+  write_weight_file(path.string(), 7, two, pool_);
+  std::vector<std::uint8_t> got(bytes.size());
+  const auto open_and_read = [&](std::size_t matrices) {
+    std::string why;
+    auto file = WeightFile::open(path.string(), 7, why);
+    EXPECT_TRUE(file) << why;
+    const bool trusted = file->trusted();
+    for (std::size_t i = 0; i < matrices; ++i) EXPECT_TRUE(file->read(i, got, pool_));
+    file->touch();
+    return trusted;
+  };
+  EXPECT_FALSE(open_and_read(1));
+  EXPECT_FALSE(open_and_read(2));  // one was not looked at
+  EXPECT_TRUE(open_and_read(0));
+  EXPECT_TRUE(open_and_read(0));  // still
+  const auto used = fs::last_write_time(path);
+  overwrite(path, 4096, "\3");  // what was there, but who knows
+  EXPECT_FALSE(open_and_read(2));
+  EXPECT_TRUE(open_and_read(0));
+  fs::last_write_time(path, used - std::chrono::seconds(10));  // one who hides that he wrote
+  EXPECT_FALSE(open_and_read(0));
+  write_weight_file(path.string(), 7, two, pool_);
+  EXPECT_FALSE(open_and_read(0));
+}
+
+TEST_F(WeightCacheTest, DamageAfterATrustedStartIsFound) {
+  const Weights plain = load(Precision::nf4, "off");
+  for (int i = 0; i < 3; ++i) load();
+  overwrite(files().front(), 4200, "damage");
+  expect_same(load(), plain);
+  expect_said("is damaged: matrix 0");
 }
 
 TEST_F(WeightCacheTest, AutoLeavesSmallModelsAlone) {
   ::setenv("VERNIER_CACHE", (root_ / "cache").c_str(), 1);
   load(Precision::nf4, "auto");
   ::unsetenv("VERNIER_CACHE");
-  expect_said("weights: loaded in");
+  expect_said("weights: quantised in");
   EXPECT_TRUE(files().empty());
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <functional>
 #include <utility>
 
 #include "common/io/blocks.hpp"
@@ -56,6 +57,9 @@ Checkpoint::Checkpoint(CheckpointParts parts) : parts_(std::move(parts)) {
   std::sort(parts_.tensors.begin(), parts_.tensors.end(), [](const StoredTensor& a, const StoredTensor& b) { return a.name < b.name; });
   model::check(parts_.config, parts_.path);
   check_tensors(parts_);
+}
+
+void Checkpoint::advise_streaming() const {
   for (const MappedFile* file : files()) file->advise_streaming();
 }
 
@@ -76,6 +80,14 @@ const StoredTensor& Checkpoint::shape(std::string_view name) const {
   const StoredTensor* tensor = find(name);
   if (tensor == nullptr) fail(path(), "there is no tensor ", quoted(name));
   return *tensor;
+}
+
+const MappedFile& Checkpoint::file_of(std::string_view name) const {
+  const StoredTensor& tensor = shape(name);
+  const std::less_equal<> before;
+  for (const MappedFile* file : files())
+    if (before(file->bytes().data(), tensor.data) && !before(file->bytes().data() + file->size(), tensor.data)) return *file;
+  fail(path(), "the tensor ", quoted(name), " is in none of the files");
 }
 
 const StoredTensor& Checkpoint::checked_rows(std::string_view name, int first_row, int rows, int cols) const {

@@ -50,6 +50,9 @@ class Checkpoint {
   /// The files with weights, in a fixed order.
   std::vector<const MappedFile*> files() const;
 
+  /// Tells the system that all tensors are about to be read.
+  void advise_streaming() const;
+
   /// Sorted by name.
   std::span<const StoredTensor> tensors() const { return parts_.tensors; }
   bool has(std::string_view name) const { return find(name) != nullptr; }
@@ -65,6 +68,9 @@ class Checkpoint {
   /// Copies the codes of rows [first_row, first_row + out.rows) of `name`, which is stored as f16 or bf16. Throws Error if it is not, or
   /// the rows or out.cols do not fit the tensor.
   void copy_rows(std::string_view name, int first_row, MatrixView<std::uint16_t> out) const;
+
+  /// The file with the tensor `name`, for who reads its rows later (stored_rows.hpp). Throws Error if there is no such tensor.
+  const MappedFile& file_of(std::string_view name) const;
 
   /// A whole vector, or a whole matrix in row-major order.
   std::vector<float> read(std::string_view name) const;

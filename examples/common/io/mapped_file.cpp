@@ -16,7 +16,7 @@ namespace vernier::io {
 
 namespace {
 
-// Closes the descriptor on every way out; the mapping outlives it.
+// Closes the descriptor when the constructor fails.
 struct Descriptor {
   int fd;
   explicit Descriptor(int fd_) : fd(fd_) {}
@@ -55,11 +55,12 @@ int open_for_reading(const std::string& path) {
 }  // namespace
 
 MappedFile::MappedFile(std::string path) : path_(std::move(path)) {
-  const Descriptor file(open_for_reading(path_));
+  Descriptor file(open_for_reading(path_));
   const struct stat status = checked_status(file.fd, path_);
   const auto size = static_cast<std::size_t>(status.st_size);
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
   if (address == MAP_FAILED) fail(path_, "cannot be mapped (", size, " bytes): ", std::strerror(errno));
+  fd_ = std::exchange(file.fd, -1);
   data_ = static_cast<const std::byte*>(address);
   size_ = size;
   modified_ = nanoseconds(status.st_mtim);
@@ -68,10 +69,12 @@ MappedFile::MappedFile(std::string path) : path_(std::move(path)) {
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (fd_ >= 0) ::close(fd_);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
+      fd_(std::exchange(other.fd_, -1)),
       data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)),
       modified_(other.modified_),
@@ -79,6 +82,7 @@ MappedFile::MappedFile(MappedFile&& other) noexcept
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   std::swap(modified_, other.modified_);

@@ -1,5 +1,6 @@
 // A regular file, mapped read-only. Never blocks on a pipe and never reads a device. The mapping follows the file on disk: whoever
-// shortens the file while it is mapped makes the next access fail with SIGBUS, as with every mapped file.
+// shortens the file while it is mapped makes the next access fail with SIGBUS, as with every mapped file. Whoever needs the file for long
+// reads it through descriptor() instead.
 #pragma once
 
 #include <cstddef>
@@ -24,6 +25,8 @@ class MappedFile {
   std::int64_t modified() const { return modified_; }
   std::int64_t changed() const { return changed_; }
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  /// Open for reading as long as this object lives; for dup() and pread().
+  int descriptor() const { return fd_; }
 
   /// Tells the kernel that the whole file is about to be read once, front to back: it reads further ahead, and at once if the file is
   /// small. Only a hint.
@@ -31,6 +34,7 @@ class MappedFile {
 
  private:
   std::string path_;
+  int fd_ = -1;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
   std::int64_t modified_ = 0, changed_ = 0;

@@ -72,9 +72,7 @@ class CpuBackend {
   }
 
   /// out(i) = row ids[i] of the table. out: (t, hidden).
-  void embed(const PackedMatrix& table, std::span<const int> ids, MatrixView<float> out) {
-    ops::embed(table.view(), ids.data(), out, pool_);
-  }
+  void embed(const Embedding& table, std::span<const int> ids, MatrixView<float> out) { table.look_up(ids, out, pool_); }
 
   /// out(i) = row rows[i] of x.
   void gather(MatrixView<const float> x, std::span<const int> rows, MatrixView<float> out) {

@@ -50,7 +50,7 @@ class Llama {
     expect(logits.rows == o && (o == 0 || logits.cols == config().vocab), "vernier::model::Llama::forward", "logits are ", logits.rows,
            " x ", logits.cols, ", expected outputs x vocabulary = ", o, " x ", config().vocab);
     const Step step = backend_.begin(state_, cache, batch, static_cast<int>(tokens.size()), outputs, logits);
-    backend_.embed(*weights_->embedding, tokens, step.hidden);
+    backend_.embed(weights_->embedding, tokens, step.hidden);
     backend_.run(state_, step, [&] { run_model(step); });
   }
 

@@ -1,5 +1,7 @@
 #include "common/model/weight_cache.hpp"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -83,7 +85,7 @@ std::uint64_t content_key(std::uint64_t place, const io::Checkpoint& checkpoint,
 std::size_t code_bytes(std::span<const WantedMatrix> wanted) {
   std::size_t bytes = 0;
   for (const WantedMatrix& matrix : wanted)
-    if (scaled(matrix.format)) bytes += CpuPanel{matrix.format.precision, matrix.stored->rows, matrix.stored->cols}.total_bytes();
+    bytes += CpuPanel{matrix.format.precision, matrix.stored->rows, matrix.stored->cols}.total_bytes();
   return bytes;
 }
 
@@ -117,14 +119,53 @@ std::string seconds_text(double seconds) {
   return text.data();
 }
 
+/// What happened to a file that should be written, for people.
+std::string write(const WeightCache& cache, const NewWeightFile& file, cpu::ThreadPool& pool, const std::stop_token& stop) {
+  try {
+    const fs::path folder = fs::path(file.path).parent_path();
+    fs::create_directories(folder);
+    const bool all = mappable(folder.string());
+    std::vector<std::span<const std::uint8_t>> matrices;
+    std::uintmax_t bytes = 0;
+    for (const auto& matrix : file.matrices) {
+      const bool kept = all || scaled(matrix->format());
+      matrices.push_back(kept ? matrix->memory() : std::span<const std::uint8_t>());
+      bytes += matrices.back().size();
+    }
+    if (bytes == 0) return {};
+    const std::uintmax_t limit = static_cast<std::uintmax_t>(cache.limit_gib) << 30, free = fs::space(folder).available;
+    if (bytes > limit) return concat("not kept: ", mebibytes(bytes), " are more than --weight-cache-limit ", mebibytes(limit));
+    if (bytes > free / 2)
+      return concat("not kept: ", mebibytes(bytes), " are more than half of the ", mebibytes(free), " free in ", folder.string());
+    make_room(folder, file.path, bytes, limit);
+    if (!write_weight_file(file.path, file.key, matrices, pool, stop)) return {};
+    return concat(mebibytes(bytes), " kept in ", file.path, " for the next start (--weight-cache off keeps nothing)");
+  } catch (const std::exception& error) {  // Error, or the file system's
+    return concat("not kept: ", std::string_view(error.what()), " (--weight-cache names another folder, or off)");
+  }
+}
+
 }  // namespace
+
+std::jthread write_in_background(WeightCache cache, std::vector<NewWeightFile> files) {
+  return std::jthread([cache = std::move(cache), files = std::move(files)](const std::stop_token& stop) {
+    ::setpriority(PRIO_PROCESS, 0, 19);  // of this thread alone, on Linux
+    cpu::ThreadPool pool(1);
+    for (const NewWeightFile& file : files) {
+      if (stop.stop_requested()) return;
+      const std::string line = write(cache, file, pool, stop);
+      if (!line.empty() && cache.report) cache.report(concat("weights: ", line));
+    }
+  });
+}
 
 CachedWeights::CachedWeights(const WeightCache& cache, const io::Checkpoint& checkpoint, std::span<const WantedMatrix> wanted,
                              cpu::ThreadPool& pool)
     : cache_(&cache), pool_(&pool) {
   const std::string folder = folder_of(cache.where);
   const std::size_t bytes = code_bytes(wanted);
-  if (folder.empty() || bytes == 0 || (cache.where == "auto" && bytes < WeightCache::auto_least_bytes)) return;
+  scaled_ = std::any_of(wanted.begin(), wanted.end(), [](const WantedMatrix& matrix) { return scaled(matrix.format); });
+  if (folder.empty() || (cache.where == "auto" && bytes < WeightCache::auto_least_bytes)) return;
   const std::uint64_t place = place_key(checkpoint, wanted);
   key_ = content_key(place, checkpoint, wanted);
   path_ = concat(folder, "/", file_name(checkpoint.path(), place));
@@ -138,8 +179,8 @@ void CachedWeights::report(const std::string& line) const {
 }
 
 std::shared_ptr<const PackedMatrix> CachedWeights::read(int n, int k, WeightFormat format, Arena& arena) {
-  if (!file_ || !scaled(format)) return nullptr;
   const std::size_t index = kept_.size();
+  if (!file_ || (!scaled(format) && file_->bytes(index) == 0)) return nullptr;
   if (file_->mapped()) {
     auto memory = file_->find(index, *pool_);
     if (memory && file_->bytes(index) == PackedMatrix::memory_bytes(n, k, format))
@@ -154,39 +195,19 @@ std::shared_ptr<const PackedMatrix> CachedWeights::read(int n, int k, WeightForm
 }
 
 void CachedWeights::keep(std::shared_ptr<const PackedMatrix> next) {
-  if (!path_.empty() && scaled(next->format())) kept_.push_back(std::move(next));
+  if (!path_.empty()) kept_.push_back(std::move(next));
 }
 
-void CachedWeights::finish() {
+std::optional<NewWeightFile> CachedWeights::finish() {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  if (path_.empty()) return report(concat("weights: loaded in ", seconds_text(seconds)));
-  if (!file_) return write(seconds);
-  file_->touch();
-  report(concat("weights: loaded in ", seconds_text(seconds), file_->mapped() ? ", mapped from " : " from ", path_));
-}
-
-void CachedWeights::write(double seconds) {
-  const std::string made = concat("weights: quantised in ", seconds_text(seconds));
-  std::vector<std::span<const std::uint8_t>> matrices;
-  std::uintmax_t bytes = 0;
-  for (const auto& matrix : kept_) {
-    matrices.push_back(matrix->memory());
-    bytes += matrix->memory().size();
+  if (file_) {
+    file_->touch();
+    report(concat("weights: loaded in ", seconds_text(seconds), file_->mapped() ? ", mapped from " : " from ", path_));
+    return std::nullopt;
   }
-  try {
-    const fs::path folder = fs::path(path_).parent_path();
-    fs::create_directories(folder);
-    const std::uintmax_t limit = static_cast<std::uintmax_t>(cache_->limit_gib) << 30, free = fs::space(folder).available;
-    if (bytes > limit || bytes > free / 2)
-      return report(concat(made, "; not kept: ", mebibytes(bytes),
-                           bytes > limit ? " are more than --weight-cache-limit " : " are more than half of the ",
-                           bytes > limit ? mebibytes(limit) : mebibytes(free), bytes > limit ? "" : concat(" free in ", folder.string())));
-    make_room(folder, path_, bytes, limit);
-    write_weight_file(path_, key_, matrices, *pool_);
-    report(concat(made, "; ", mebibytes(bytes), " kept in ", path_, " for the next start (--weight-cache off keeps nothing)"));
-  } catch (const std::exception& error) {  // Error, or the file system's
-    report(concat(made, "; not kept: ", std::string_view(error.what()), " (--weight-cache names another folder, or off)"));
-  }
+  report(concat("weights: ", scaled_ ? "quantised" : "copied", " in ", seconds_text(seconds)));
+  if (path_.empty()) return std::nullopt;
+  return NewWeightFile{path_, key_, std::move(kept_)};
 }
 
 }  // namespace vernier::model

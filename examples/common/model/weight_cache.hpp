@@ -1,4 +1,4 @@
-// Quantised weights that outlive the program: which file holds them, when it is read, and when it is written.
+// Packed weights that outlive the program: which file holds them, when it is read, and when it is written.
 // The file itself is described in weight_file.hpp.
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "common/io/checkpoint.hpp"
@@ -19,9 +20,9 @@
 
 namespace vernier::model {
 
-/// Where quantised weights are kept, and what the user hears about it.
+/// Where packed weights are kept, and what the user hears about it.
 struct WeightCache {
-  /// Tiers with fewer bytes of scaled weights than this are quantised in about the time that reading them takes.
+  /// Tiers with fewer bytes of weights than this are packed in about the time that reading them takes.
   static constexpr std::size_t auto_least_bytes = std::size_t{256} << 20;
 
   /// off, auto or a folder. auto: "weights" in $VERNIER_CACHE, else in ~/.cache/vernier (or $XDG_CACHE_HOME/vernier), for tiers of
@@ -29,6 +30,7 @@ struct WeightCache {
   std::string where = "off";
   /// All files together; before one is written, those go that were not used for longest. A file takes at most half of the free space.
   int limit_gib = 16;
+  /// Called from the thread that loads, and from the one that writes.
   std::function<void(const std::string& line)> report = {};
 };
 
@@ -39,8 +41,19 @@ struct WantedMatrix {
   WeightFormat format;
 };
 
-/// One load of a tier beside the cache. The matrices are asked for in the same order every time, which is their order in the file. Only
-/// scaled formats are kept: 16-bit weights are copied from the checkpoint as fast as from anywhere.
+/// A file that is not there yet: what it will hold.
+struct NewWeightFile {
+  std::string path;
+  std::uint64_t key = 0;
+  std::vector<std::shared_ptr<const PackedMatrix>> matrices;
+};
+
+/// Writes the files, one after the other, on a thread that takes what processor time others leave. It ends early when it is asked to stop,
+/// as its destructor does; join it to have the files. Formats without scales are kept where files are mapped in huge pages, which is a
+/// tenth of the time that copying takes; elsewhere they are copied from the checkpoint as fast as from anywhere.
+std::jthread write_in_background(WeightCache cache, std::vector<NewWeightFile> files);
+
+/// One load of a tier beside the cache. The matrices are asked for in the same order every time, which is their order in the file.
 ///
 /// A file belongs to the model's path and to the tier's formats, and is replaced when it holds something else than its key says: the key
 /// adds size, modification and change time of the model's files (change times cannot be set back, so a file that was exchanged under an old
@@ -52,21 +65,23 @@ class CachedWeights {
   /// `wanted`: all matrices of the tier, in any fixed order. `cache` and `pool` are not owned.
   CachedWeights(const WeightCache& cache, const io::Checkpoint& checkpoint, std::span<const WantedMatrix> wanted, cpu::ThreadPool& pool);
 
+  /// Whether there is a file to read from.
+  bool found() const { return file_.has_value(); }
   /// The next matrix, mapped or read into `arena`; null if it has to be quantised.
   std::shared_ptr<const PackedMatrix> read(int n, int k, WeightFormat format, Arena& arena);
   /// The next matrix as it was read, made or found in another tier.
   void keep(std::shared_ptr<const PackedMatrix> next);
-  /// After the last matrix: says how long the load took, and writes the file if there was none.
-  void finish();
+  /// After the last matrix: says how long the load took. The file that should be written, if there was none.
+  std::optional<NewWeightFile> finish();
 
  private:
   void report(const std::string& line) const;
-  void write(double seconds);
 
   const WeightCache* cache_;
   cpu::ThreadPool* pool_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::string path_;  // empty: this load is not cached
+  bool scaled_ = false;  // whether a format has scales
+  std::string path_;     // empty: this load is not cached
   std::uint64_t key_ = 0;
   std::optional<WeightFile> file_;
   std::vector<std::shared_ptr<const PackedMatrix>> kept_;

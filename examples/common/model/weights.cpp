@@ -10,7 +10,11 @@
 namespace vernier::model {
 namespace {
 constexpr std::string_view embedding_name = "model.embed_tokens.weight";
-}
+
+/// A token needs one row of the embedding: without scales it is no smaller in memory than in the file.
+bool stays_in_file(std::string_view name, const WeightFormat& format) { return name == embedding_name && format.scaling == Scaling::none; }
+
+}  // namespace
 
 std::size_t Weights::bytes_per_token() const {
   std::size_t bytes = head.weight->bytes();
@@ -28,9 +32,10 @@ void WeightLoader::advance(std::size_t values) {
 std::vector<WantedMatrix> WeightLoader::wanted(const FormatOf& format_of) const {
   std::vector<WantedMatrix> all;
   for (std::string& name : matrix_names(checkpoint_->config())) {
+    const WeightFormat format = format_of(name);
+    if (stays_in_file(name, format)) continue;
     const io::StoredTensor* stored = checkpoint_->find(name);
     if (stored == nullptr) stored = &checkpoint_->shape(embedding_name);  // a tied head
-    const WeightFormat format = format_of(name);
     all.push_back({std::move(name), stored, format});
   }
   return all;
@@ -61,6 +66,11 @@ std::shared_ptr<const PackedMatrix> WeightLoader::matrix(std::string_view name, 
   return found;
 }
 
+Embedding WeightLoader::embedding(const FormatOf& format_of) {
+  if (!stays_in_file(embedding_name, format_of(embedding_name))) return matrix(embedding_name, embedding_name, format_of);
+  return Embedding(std::make_shared<const io::StoredRows>(checkpoint_->file_of(embedding_name), checkpoint_->shape(embedding_name)));
+}
+
 Linear WeightLoader::linear(const std::string& prefix, const FormatOf& format_of, bool bias) {
   const std::string name = prefix + ".weight";
   return {matrix(name, name, format_of), bias ? checkpoint_->read(prefix + ".bias") : std::vector<float>{}};
@@ -89,26 +99,22 @@ LayerWeights WeightLoader::layer(int index, const FormatOf& format_of) {
 
 Weights WeightLoader::load(const FormatOf& format_of, const Progress& progress) {
   const ModelConfig& config = checkpoint_->config();
-  const auto values = [&](std::string_view name) {
-    const io::StoredTensor& tensor = checkpoint_->shape(name);
-    return static_cast<std::size_t>(tensor.rows) * static_cast<std::size_t>(tensor.cols);
-  };
-  const std::string_view embedding = embedding_name, head = config.tied_embeddings ? embedding : "lm_head.weight";
+  const std::vector<WantedMatrix> matrices = wanted(format_of);
   arena_ = Arena();
-  cached_.emplace(cache_, *checkpoint_, wanted(format_of), *pool_);
+  cached_.emplace(cache_, *checkpoint_, matrices, *pool_);
+  if (!cached_->found()) checkpoint_->advise_streaming();
   progress_ = progress;
-  done_ = 0;
-  total_ = config.tied_embeddings ? values(embedding) : 0;  // read twice, unless both get the same format
-  for (const io::StoredTensor& tensor : checkpoint_->tensors())
-    if (tensor.rows > 1) total_ += values(tensor.name);
+  done_ = total_ = 0;
+  for (const WantedMatrix& matrix : matrices)
+    total_ += static_cast<std::size_t>(matrix.stored->rows) * static_cast<std::size_t>(matrix.stored->cols);
 
   Weights weights;
   weights.config = config;
-  weights.embedding = matrix(embedding, embedding, format_of);
+  weights.embedding = embedding(format_of);
   for (int i = 0; i < config.layers; ++i) weights.layers.push_back(layer(i, format_of));
   weights.final_norm = checkpoint_->read("model.norm.weight");
-  weights.head = {matrix("lm_head.weight", head, format_of), {}};
-  cached_->finish();
+  weights.head = {matrix("lm_head.weight", config.tied_embeddings ? embedding_name : "lm_head.weight", format_of), {}};
+  if (auto file = cached_->finish()) new_files_.push_back(std::move(*file));
   cached_.reset();
   return weights;
 }

@@ -8,11 +8,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "common/io/checkpoint.hpp"
 #include "common/model/config.hpp"
+#include "common/model/embedding.hpp"
 #include "common/model/quantize_tensor.hpp"
 #include "common/model/weight_cache.hpp"
 #include "vernier/core/arena.hpp"
@@ -43,23 +45,24 @@ struct LayerWeights {
 /// Everything that a forward needs. Matrices are shared: two tiers that give a tensor the same format hold it once.
 struct Weights {
   ModelConfig config;
-  std::shared_ptr<const PackedMatrix> embedding;  // (vocab, hidden), read by row
+  Embedding embedding;  // (vocab, hidden), read by row
   std::vector<LayerWeights> layers;
   std::vector<float> final_norm;  // (hidden)
-  Linear head;                    // (vocab, hidden); tied models may share it with the embedding
+  Linear head;                    // (vocab, hidden)
 
   /// Bytes of all matrices that one decoded token reads: codes and scales of every layer and of the head.
   std::size_t bytes_per_token() const;
 };
 
 /// The format of the matrix with this Hugging Face name, for example "model.layers.3.mlp.up_proj.weight". The embedding is asked for as
-/// "model.embed_tokens.weight", the head as "lm_head.weight" even where the two are tied.
+/// "model.embed_tokens.weight", the head as "lm_head.weight" even where the two are tied. An embedding in a format without scales stays in
+/// the model's file, with the values that it has there.
 using FormatOf = std::function<WeightFormat(std::string_view name)>;
 
 /// Loads matrices from one checkpoint for any number of tiers, and holds those that a later tier may share.
 class WeightLoader {
  public:
-  /// Bytes of the checkpoint read so far, and in all; called from the loading thread.
+  /// Values loaded so far, and in all; called from the loading thread.
   using Progress = std::function<void(std::size_t done, std::size_t total)>;
 
   /// Neither checkpoint nor pool is owned.
@@ -70,6 +73,10 @@ class WeightLoader {
   /// that another tier shares keeps up to 32 MiB around it. Throws Error as the checkpoint and the quantiser do, naming the tensor.
   Weights load(const FormatOf& format_of, const Progress& progress = {});
 
+  /// Begins to write what the loads so far have left for the cache; see write_in_background(). Once all tiers are there, so that it is in
+  /// nobody's way. The thread holds the matrices that it has not written yet.
+  std::jthread keep() { return write_in_background(cache_, std::exchange(new_files_, {})); }
+
  private:
   struct Held {
     std::string name;
@@ -78,6 +85,7 @@ class WeightLoader {
   };
 
   std::vector<WantedMatrix> wanted(const FormatOf& format_of) const;
+  Embedding embedding(const FormatOf& format_of);
   std::shared_ptr<const PackedMatrix> held(std::string_view name, WeightFormat format) const;
   std::shared_ptr<const PackedMatrix> matrix(std::string_view name, std::string_view stored, const FormatOf& format_of);
   Linear linear(const std::string& prefix, const FormatOf& format_of, bool bias);
@@ -91,6 +99,7 @@ class WeightLoader {
   std::vector<Held> held_;
   Arena arena_;                          // of the tier that is being loaded
   std::optional<CachedWeights> cached_;  // likewise
+  std::vector<NewWeightFile> new_files_;
   Progress progress_;
   std::size_t done_ = 0, total_ = 0;  // values
 };

@@ -30,7 +30,7 @@ std::vector<std::pair<std::string, std::size_t>> bytes_by_format(const model::We
   const auto add = [&](const std::shared_ptr<const PackedMatrix>& matrix) {
     if (matrix && seen.insert(matrix.get()).second) bytes[std::string(name(matrix->format().precision))] += matrix->bytes();
   };
-  add(weights.embedding);
+  add(weights.embedding.matrix());
   add(weights.head.weight);
   for (const model::LayerWeights& layer : weights.layers)
     for (const model::Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) add(linear->weight);
@@ -173,6 +173,7 @@ std::vector<std::unique_ptr<model::PlacedModel>> place_tiers(
         {.name = tier, .weight_bytes = bytes_by_format(*held.back()), .kv = std::string(name(kv_config(options, tier).precision))});
     if (out.device->memory()) held.clear();  // it has its own copy
   }
+  out.keeper = loader.keep();
   return placed;
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "common/device/device.hpp"
 #include "server/api/served.hpp"
@@ -20,6 +21,7 @@ struct LoadedModel {
   std::unique_ptr<model::Device> device;  // before the engine, whose models run on it
   std::unique_ptr<Engine> engine;
   std::shared_ptr<Served> served;
+  std::jthread keeper;  // writes new files of the weight cache
 };
 
 /// `report` gets lines for people; `progress(what, done, total)` is called often, and may throw to stop. Throws Error that names file,
