@@ -1,10 +1,12 @@
-"""From the start of a process to its first token, with the model's file in the page cache: quantising, from our weight cache, and llama.cpp.
+"""From the start of a process to its first token, with the model's file in the page cache: quantising (f16: copying), from our weight
+cache, and llama.cpp.
 
 With a vocabulary the two servers, until the first streamed token of an answer reaches the client. Without one (llama-1b is noise) two
 programs that end when the logits behind a prompt of 8 tokens are there: vernier-evaluate, which makes those of all 8, and llama-bench.
 """
 import http.client
 import json
+import pathlib
 import statistics
 import subprocess
 import tempfile
@@ -17,8 +19,8 @@ PROMPT = "The river runs under the old stone"  # 8 tokens with SmolLM2's begin-o
 PAIRS = (("nf4", "Q4_0+Q8_0"), ("i8", "Q8_0"), ("f16", "F16"))
 
 
-def first_token(command):
-    """Seconds until a server that is started now has streamed a token."""
+def first_token(command, kept=None):
+    """Seconds until a server that is started now has streamed a token. It may write to folder `kept` until it ends, which waits for the first file."""
     port, start = load.free_port(), time.monotonic()
     with subprocess.Popen([str(part) for part in command] + ["--host", "127.0.0.1", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
@@ -26,9 +28,16 @@ def first_token(command):
                 if process.poll() is not None or time.monotonic() - start > 120:
                     raise RuntimeError(f"no token from: {' '.join(process.args)}")
                 time.sleep(0.002)
-            return time.monotonic() - start
+            took = time.monotonic() - start
+            while kept and not has_weights(kept) and time.monotonic() - start < took + 10:
+                time.sleep(0.01)
+            return took
         finally:
             process.kill()
+
+
+def has_weights(folder):
+    return any(pathlib.Path(folder).glob("*.weights"))
 
 
 def asked(port):
@@ -45,7 +54,7 @@ def asked(port):
         connection.close()
 
 
-def whole_run(command):
+def whole_run(command, kept=None):
     start = time.monotonic()
     subprocess.run([str(part) for part in command], check=True, capture_output=True)
     return time.monotonic() - start
@@ -67,29 +76,30 @@ def ways(o, files, model, weights, kind, folder):
         theirs = [o.peer_bin / "llama-bench", "-m", files.peer_file(model, kind), "-p", 8, "-n", 0, "-r", 1, "--no-warmup", "-t", threads] if o.peer_bin else None
         measure = whole_run
     all_ = {"quantised": lambda: measure(ours + ["--weight-cache", "off"])}
-    if weights != "f16":  # which is copied from the model's file as fast
-        all_["from the weight cache"] = lambda: measure(ours + ["--weight-cache", folder])
+    all_["from the weight cache"] = lambda: measure(ours + ["--weight-cache", folder], folder)
     if theirs:
         all_["llama.cpp"] = lambda: measure(theirs)
     return all_
 
 
 def run(o, files):
-    """In turn, after one round that is not counted: it fills the page cache and the weight cache."""
+    """In turn, after two rounds that are not counted: they fill the page cache and the weight cache, and check the latter."""
     rounds = max(3, o.rounds)
     for model in ("smollm2", "llama-1b"):
         for weights, kind in PAIRS:
             with tempfile.TemporaryDirectory(dir=o.models) as folder:
                 compared = ways(o, files, model, weights, kind, folder)
                 seconds = {name: [] for name in compared}
-                for number in range(rounds + 1):
+                for number in range(rounds + 2):
                     for name, measure in compared.items():
                         took = measure()
-                        if number:
+                        if number > 1:
                             seconds[name].append(took)
+                if not has_weights(folder):  # 16 bits, on a disk whose files are not mapped in huge pages
+                    del seconds["from the weight cache"]
             peer = seconds.pop("llama.cpp", None)
             for name, samples in seconds.items():
-                row = {"model": model, "weights": weights, "how": "copied" if weights == "f16" else name, "seconds": models.summary(samples)}
+                row = {"model": model, "weights": weights, "how": "copied" if (weights, name) == ("f16", "quantised") else name, "seconds": models.summary(samples)}
                 if peer:
                     row |= {"peer": kind, "peer_seconds": models.summary(peer), "ratio": statistics.median(peer) / statistics.median(samples)}
                 beside = f" beside {statistics.median(peer):.2f}: {row['ratio']:.2f}x" if peer else ""
