@@ -48,9 +48,9 @@ struct NewWeightFile {
   std::vector<std::shared_ptr<const PackedMatrix>> matrices;
 };
 
-/// Writes the files, one after the other, on a thread that takes what processor time others leave. It ends early when it is asked to stop,
-/// as its destructor does; join it to have the files. Formats without scales are kept where files are mapped in huge pages, which is a
-/// tenth of the time that copying takes; elsewhere they are copied from the checkpoint as fast as from anywhere.
+/// Writes the files, one after the other, on a thread of low priority. It ends early when it is asked to stop, as its destructor does; join
+/// it to have the files. Formats without scales are kept where files are mapped in huge pages, which takes a tenth of the time that copying
+/// does; elsewhere they are copied from the checkpoint as fast as from anywhere.
 std::jthread write_in_background(WeightCache cache, std::vector<NewWeightFile> files);
 
 /// One load of a tier beside the cache. The matrices are asked for in the same order every time, which is their order in the file.

@@ -74,7 +74,7 @@ class WeightLoader {
   Weights load(const FormatOf& format_of, const Progress& progress = {});
 
   /// Begins to write what the loads so far have left for the cache; see write_in_background(). Once all tiers are there, so that it is in
-  /// nobody's way. The thread holds the matrices that it has not written yet.
+  /// nobody's way. The thread holds the matrices until it ends.
   std::jthread keep() { return write_in_background(cache_, std::exchange(new_files_, {})); }
 
  private:
