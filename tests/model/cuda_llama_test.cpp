@@ -1,0 +1,309 @@
+// The CUDA backend of the forward, on the emulator: against transformers,
+// against the CPU's forward in every format, alone and in a crowd, launch by
+// launch and from recorded graphs.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "common/device/cuda_device.hpp"
+#include "common/device/device.hpp"
+#include "common/model/formats.hpp"
+#include "simt/device.hpp"
+#include "support/compare.hpp"
+#include "support/model.hpp"
+#include "support/padded_heads.hpp"
+#include "support/tiny_models.hpp"
+
+namespace vernier::model {
+namespace {
+
+/// A model on a device with a cache.
+struct Placed {
+  std::unique_ptr<Device> device;
+  std::unique_ptr<PlacedModel> llama;
+  std::shared_ptr<KvPages> cache;
+
+  Placed(std::unique_ptr<Device> device_, std::shared_ptr<const Weights> weights, Activations activations, Precision kv, int pages = 40)
+      : device(std::move(device_)),
+        llama(device->place(std::move(weights), activations)),
+        cache(llama->make_cache({.precision = kv}, pages)) {}
+
+  /// One forward: each sequence gets its tokens. Logits of every token, or of
+  /// the last of each sequence.
+  std::vector<float> run(const std::vector<KvSequence*>& sequences, const std::vector<std::vector<int>>& tokens, bool all = false) {
+    std::vector<KvChunk> chunks;
+    std::vector<int> ids, outputs;
+    for (std::size_t i = 0; i < sequences.size(); ++i) {
+      const int count = static_cast<int>(tokens[i].size());
+      EXPECT_TRUE(sequences[i]->extend(count));
+      chunks.push_back(sequences[i]->last(count));
+      for (int j = 0; j < count; ++j)
+        if (all || j + 1 == count) outputs.push_back(static_cast<int>(ids.size()) + j);
+      ids.insert(ids.end(), tokens[i].begin(), tokens[i].end());
+    }
+    const int vocab = llama->config().vocab;
+    std::vector<float> logits(outputs.size() * static_cast<std::size_t>(vocab), NAN);
+    llama->forward(*cache, chunks, ids, outputs, {logits.data(), static_cast<int>(outputs.size()), vocab});
+    return logits;
+  }
+};
+
+std::unique_ptr<Device> emulated() { return open_cuda(find_cuda_devices().all.at(0)); }
+
+/// |a - b| / |b|, as vectors.
+double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double error = 0, signal = 0;
+  for (std::size_t i = 0; i < b.size(); ++i) {
+    error += (static_cast<double>(a[i]) - b[i]) * (static_cast<double>(a[i]) - b[i]);
+    signal += static_cast<double>(b[i]) * b[i];
+  }
+  return std::sqrt(error / signal);
+}
+
+/// Each of the products of a model rounds its activations with this relative
+/// noise, and keys and values are rounded once; doubled for what the softmax
+/// and the gate amplify.
+double bound(int layers, double noise) { return 2 * std::sqrt(9.0 * layers + 1) * noise; }
+
+/// Rounding to f16: up to 2^-11 of a number, evenly.
+const double f16_noise = 0x1p-11 / std::sqrt(3.0);
+
+class CudaTinyModels : public testing::TestWithParam<const char*> {};
+
+TEST_P(CudaTinyModels, LogitsMatchTransformers) {
+  const test::TinyFiles files(GetParam());
+  cpu::ThreadPool pool(1);
+  const auto weights = test::pad_heads(*test::load_tiny(files, Precision::f16, pool), 64);
+  Placed model(emulated(), weights, Activations::f32, Precision::f16);
+  KvSequence sequence(*model.cache);
+  const std::vector<float> got = model.run({&sequence}, {files.tokens()}, true), want = files.expected();
+  ASSERT_EQ(got.size(), want.size());
+  EXPECT_LE(distance(got, want), bound(weights->config.layers, f16_noise));
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, CudaTinyModels, testing::Values("llama3-sharded", "mistral-window"), [](const auto& info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+/// All that distinguishes architectures at once: biases, head norms, a window
+/// in one of two layers, several query heads to a key head.
+ModelConfig shape() {
+  ModelConfig c;
+  c.architecture = "llama";
+  c.layers = 2;
+  c.hidden = 64;
+  c.heads = 4;
+  c.kv_heads = 2;
+  c.head_dim = 64;
+  c.ffn = 96;
+  c.vocab = 72;
+  c.context = 512;
+  c.sliding_window = 20;
+  c.full_attention = {true, false};
+  c.qk_norm = true;
+  c.attention_bias = true;
+  return c;
+}
+
+std::shared_ptr<const Weights> weights_in(const FormatOf& formats) {
+  auto weights = std::make_shared<Weights>(*test::make_weights(shape(), formats, test::random_matrix));
+  unsigned seed = 100;
+  for (LayerWeights& layer : weights->layers) {
+    layer.q_norm = layer.k_norm = std::vector<float>(64, 1.1f);
+    for (Linear* linear : {&layer.q, &layer.k, &layer.v})
+      linear->bias = test::normal(static_cast<std::size_t>(linear->weight->n()), ++seed, 0.3f);
+  }
+  return weights;
+}
+
+std::vector<int> some_ids(int count, int from) {
+  std::vector<int> ids(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) ids[static_cast<std::size_t>(i)] = (from + 7 * i) % shape().vocab;
+  return ids;
+}
+
+struct Case {
+  Precision weights, kv;
+  Activations activations;
+  double noise;  // relative, of one product
+};
+
+std::string to_string(const Case& c) { return concat(name(c.weights), "_kv_", name(c.kv), "_", name(c.activations)); }
+
+class CudaFormats : public testing::TestWithParam<Case> {};
+
+TEST_P(CudaFormats, MatchTheCpu) {
+  const Case& c = GetParam();
+  const auto weights = weights_in(uniform_formats(c.weights));
+  cpu::ThreadPool pool(1);
+  Placed cpu(open_cpu(pool), weights, c.activations, c.kv), cuda(emulated(), weights, c.activations, c.kv);
+  KvSequence on_cpu(*cpu.cache), on_cuda(*cuda.cache);
+  for (const std::vector<int>& ids : {some_ids(35, 1), some_ids(1, 5), some_ids(3, 9)}) {
+    const std::vector<float> want = cpu.run({&on_cpu}, {ids}, true), got = cuda.run({&on_cuda}, {ids}, true);
+    EXPECT_LE(distance(got, want), bound(shape().layers, c.noise)) << "after " << on_cpu.tokens() << " tokens";
+  }
+}
+
+// Beside f16: int8 with a scale per token is off by up to 1/254 of the absmax
+// of a row, some three times its size in the mean; nf4 values are multiplied in
+// steps of 1/127 of the absmax of 64. The CPU rounds its activations in its own
+// way: so both count.
+INSTANTIATE_TEST_SUITE_P(Formats, CudaFormats,
+                         testing::Values(Case{Precision::f16, Precision::f16, Activations::f32, f16_noise},
+                                         Case{Precision::bf16, Precision::bf16, Activations::bf16, 2 * 0x1p-8 / std::sqrt(3.0)},
+                                         Case{Precision::i8, Precision::i8, Activations::i8, 2 * 3.0 / 254 / std::sqrt(3.0)},
+                                         Case{Precision::i8, Precision::e4m3, Activations::f32, f16_noise + 0x1p-4 / std::sqrt(3.0)},
+                                         Case{Precision::e4m3, Precision::f16, Activations::f32, f16_noise},
+                                         Case{Precision::nf4, Precision::f16, Activations::f32, 3.0 / 254 / std::sqrt(3.0)}),
+                         [](const auto& info) { return to_string(info.param); });
+
+TEST(CudaLlama, TakesAPlanOfManyFormats) {
+  const auto weights = weights_in([](std::string_view name) {
+    const bool odd = name.find("v_proj") != name.npos || name.find("up_proj") != name.npos || name.find("o_proj") != name.npos;
+    return default_format(name.starts_with("model.embed") || name.starts_with("lm_head") ? Precision::f16
+                          : odd                                                          ? Precision::i8
+                                                                                         : Precision::e4m3);
+  });
+  cpu::ThreadPool pool(1);
+  Placed cpu(open_cpu(pool), weights, Activations::f32, Precision::f16), cuda(emulated(), weights, Activations::i8, Precision::f16);
+  KvSequence on_cpu(*cpu.cache), on_cuda(*cuda.cache);
+  const std::vector<float> want = cpu.run({&on_cpu}, {some_ids(9, 1)}, true), got = cuda.run({&on_cuda}, {some_ids(9, 1)}, true);
+  EXPECT_LE(distance(got, want), bound(shape().layers, f16_noise + 3.0 / 254 / std::sqrt(3.0)));
+}
+
+TEST(CudaLlama, AnswersDoNotDependOnTheCrowdNorOnGraphs) {
+  const auto weights = weights_in(uniform_formats(Precision::f16));
+  Placed model(emulated(), weights, Activations::f32, Precision::f16);
+  // Alone: five steps, the first three of them launched, recorded and replayed.
+  std::vector<std::vector<std::vector<float>>> alone;
+  const int lengths[] = {3, 33, 40};
+  for (int i = 0; i < 3; ++i) {
+    KvSequence sequence(*model.cache);
+    std::vector<std::vector<float>> logits{model.run({&sequence}, {some_ids(lengths[i], i)})};
+    for (int step = 0; step < 5; ++step) logits.push_back(model.run({&sequence}, {{(11 * i + step) % shape().vocab}}));
+    alone.push_back(std::move(logits));
+  }
+  // Together: the prompts in one batch and in pieces, then all three in every
+  // step.
+  KvSequence a(*model.cache), b(*model.cache), c(*model.cache);
+  const std::size_t vocab = static_cast<std::size_t>(shape().vocab);
+  const auto expect_rows = [&](const std::vector<float>& got, int step) {
+    ASSERT_EQ(got.size(), 3 * vocab);
+    for (std::size_t i = 0; i < 3; ++i)
+      EXPECT_TRUE(std::equal(alone[i][static_cast<std::size_t>(step)].begin(), alone[i][static_cast<std::size_t>(step)].end(),
+                             got.begin() + static_cast<std::ptrdiff_t>(i * vocab)))
+          << "sequence " << i << ", step " << step;
+  };
+  const std::vector<int> long_prompt = some_ids(40, 2);
+  (void)model.run({&c}, {{long_prompt.begin(), long_prompt.begin() + 13}});
+  expect_rows(model.run({&a, &b, &c}, {some_ids(3, 0), some_ids(33, 1), {long_prompt.begin() + 13, long_prompt.end()}}), 0);
+  for (int step = 0; step < 5; ++step)
+    expect_rows(model.run({&a, &b, &c}, {{step % shape().vocab}, {(11 + step) % shape().vocab}, {(22 + step) % shape().vocab}}), step + 1);
+}
+
+TEST(CudaLlama, AWarmStepTakesNoDeviceMemory) {
+  Placed model(emulated(), weights_in(uniform_formats(Precision::f16)), Activations::f32, Precision::f16);
+  KvSequence sequence(*model.cache);
+  (void)model.run({&sequence}, {some_ids(20, 0)});
+  (void)model.run({&sequence}, {{1}});
+  const std::size_t before = simt::device_memory::allocations();
+  for (int step = 0; step < 4; ++step) (void)model.run({&sequence}, {{step}});
+  EXPECT_EQ(simt::device_memory::allocations(), before);
+}
+
+TEST(CudaLlama, SharedPagesAreCopiedOnTheDevice) {
+  Placed model(emulated(), weights_in(uniform_formats(Precision::f16)), Activations::f32, Precision::f16);
+  KvSequence first(*model.cache);
+  (void)model.run({&first}, {some_ids(40, 0)});
+  KvSequence second = first.fork(37);
+  const std::vector<float> other = model.run({&second}, {{1, 2, 3}});
+  KvSequence fresh(*model.cache);
+  std::vector<int> ids = some_ids(40, 0);
+  std::copy_n(std::vector<int>{1, 2, 3}.begin(), 3, ids.begin() + 37);
+  EXPECT_EQ(other, model.run({&fresh}, {ids}));
+  KvSequence again(*model.cache);
+  std::vector<int> original = some_ids(40, 0);
+  original.push_back(4);
+  EXPECT_EQ(model.run({&first}, {{4}}), model.run({&again}, {original})) << "the fork has changed the first sequence's pages";
+}
+
+TEST(CudaLlama, RefusesWhatTheDeviceCannotSee) {
+  Placed model(emulated(), weights_in(uniform_formats(Precision::f16)), Activations::f32, Precision::f16);
+  KvSequence sequence(*model.cache);
+  ASSERT_TRUE(sequence.extend(2));
+  const KvChunk chunk = sequence.last(2);
+  const std::vector<int> ids{3, shape().vocab};
+  EXPECT_THROW(model.llama->forward(*model.cache, {&chunk, 1}, ids, {}, {}), Error);
+  sequence.truncate(0);
+  EXPECT_EQ(model.run({&sequence}, {{3}}).size(), static_cast<std::size_t>(shape().vocab)) << "and goes on";
+}
+
+TEST(CudaLlama, SaysWhenMemoryEnds) {
+  const simt::DeviceProperties properties = simt::device_properties();
+  simt::device_properties().memory_bytes = std::size_t{16} << 20;
+  try {
+    Placed model(emulated(), weights_in(uniform_formats(Precision::f16)), Activations::f32, Precision::f16, 4000);
+    ADD_FAILURE() << "a cache of " << model.cache->num_pages() << " pages fits in 16 MiB";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("bytes are free"), std::string::npos) << error.what();
+  }
+  simt::device_properties() = properties;
+}
+
+/// The device that a flag means, or the words of the refusal.
+std::string device_of(const char* flag, const ModelConfig& config, std::string* said = nullptr) {
+  cpu::ThreadPool pool(2);
+  try {
+    return open_device(flag, config, pool,
+                       [said](const std::string& line) {
+                         if (said != nullptr) *said += line + "\n";
+                       })
+        ->name();
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+TEST(Devices, AreNamed) {
+  std::string said;
+  EXPECT_EQ(device_of("auto", shape(), &said), "cuda:0 (SIMT emulator, sm80)");
+  EXPECT_EQ(said, "device: cuda:0 (SIMT emulator, sm80)\n");
+  EXPECT_EQ(device_of("cuda", shape()), "cuda:0 (SIMT emulator, sm80)");
+  EXPECT_EQ(device_of("cuda:0", shape()), "cuda:0 (SIMT emulator, sm80)");
+  EXPECT_EQ(device_of("cpu", shape()), concat("cpu (", cpu::name(cpu::selected_isa()), ", 2 threads)"));
+}
+
+TEST(Devices, ThatCannotRunAModelArePassedOver) {
+  ModelConfig small = shape();
+  small.head_dim = 8;
+  std::string said;
+  EXPECT_NE(device_of("auto", small, &said).find("cpu ("), std::string::npos);
+  EXPECT_NE(said.find("device: not cuda:0 (SIMT emulator): head_dim = 8"), std::string::npos) << said;
+  EXPECT_NE(device_of("cuda", small).find("head_dim = 8"), std::string::npos);
+}
+
+TEST(Devices, ThatAreNotThereAreRefused) {
+  const simt::DeviceProperties properties = simt::device_properties();
+  EXPECT_EQ(device_of("cuda:1", shape()), "--device: cuda:1: there are 1 CUDA devices, counted from 0");
+  EXPECT_EQ(device_of("gpu", shape()), "--device: 'gpu', expected auto, cpu, cuda or cuda:N");
+  simt::device_properties().capability = 75;
+  EXPECT_NE(device_of("auto", shape()).find("cpu ("), std::string::npos);
+  EXPECT_NE(device_of("cuda", shape()).find("compute capability 7.5"), std::string::npos);
+  simt::device_properties().count = 0;
+  EXPECT_NE(device_of("auto", shape()).find("cpu ("), std::string::npos);
+  EXPECT_EQ(device_of("cuda", shape()),
+            "--device: cuda: no CUDA-capable device is detected; --device cpu "
+            "runs on the processor");
+  simt::device_properties() = properties;
+}
+
+}  // namespace
+}  // namespace vernier::model
