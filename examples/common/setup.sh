@@ -58,12 +58,15 @@ fetch_model() {
   printf '%s\n' "$path"
 }
 
+# What to configure beside the preset: programs for CUDA devices take minutes to compile, and are for machines that have one.
+configure_options=(-DVERNIER_CUDA_PROGRAMS="$([ -e /dev/nvidiactl ] && echo ON || echo OFF)")
+
 # configure_and_build PRESET TARGET...: progress on standard error, all of it only if something fails.
 configure_and_build() {
   local preset=$1 log
   shift
   log=$(mktemp)
-  cmake --preset "$preset" -Wno-dev >"$log" 2>&1 || { cat "$log" >&2; die "could not configure"; }
+  cmake --preset "$preset" -Wno-dev "${configure_options[@]}" >"$log" 2>&1 || { cat "$log" >&2; die "could not configure"; }
   if [ -t 2 ]; then
     cmake --build --preset "$preset" --target "$@" 2>&1 | tee "$log" | sed -u -n 's/^\(\[[0-9]*\/[0-9]*\]\) .*/\1/p' |
       while read -r step; do printf '\rbuilding %s ' "$step" >&2; done

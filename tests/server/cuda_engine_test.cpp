@@ -49,6 +49,7 @@ GenerationRequest small_request(int client) {
   r.max_tokens = 4 + client;
   r.ignore_end = true;
   r.sampling.temperature = 0;
+  r.logprobs = true;  // so that events have the tokens
   return r;
 }
 
