@@ -94,10 +94,10 @@ class CudaBackend {
   }
 
   /// out(i) = row ids[i] of the table, looked up on the host: a token needs one row, and the device's memory is dear.
-  void embed(const PackedMatrix& table, std::span<const int> ids, MatrixView<float> out) {
+  void embed(const Embedding& table, std::span<const int> ids, MatrixView<float> out) {
     const std::size_t values = ids.size() * static_cast<std::size_t>(out.cols);
     embedded_.reserve_discard(values);
-    ops::embed(table.view(), ids.data(), MatrixView<float>(embedded_.data(), static_cast<int>(ids.size()), out.cols));
+    table.look_up(ids, MatrixView<float>(embedded_.data(), static_cast<int>(ids.size()), out.cols), nullptr);
     cuda::upload(std::span<const float>(embedded_.data(), values), out.data, stream_);
   }
 

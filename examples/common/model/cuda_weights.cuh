@@ -58,7 +58,7 @@ struct CudaLayer {
 /// Everything that a forward on the device needs. The embedding is read on the host, a row for each token.
 struct CudaWeights {
   ModelConfig config;
-  std::shared_ptr<const PackedMatrix> embedding;
+  Embedding embedding;
   std::vector<CudaLayer> layers;
   CudaNorm final_norm;
   CudaLinear head;
