@@ -29,10 +29,10 @@ struct AttentionArgs {
   float scale;  // of scores, as powers of two
 };
 
-/// The grid is (any number, kv_heads). A block takes units, one after the other. Bytes of a unit of n keys: n rows of keys and of values
-/// and their scales, once; its share of q and of the result. With 16-bit codes, head_dim = 128 and one warp that is 512 bytes a key, and a
-/// key takes 4 products: 32 clocks of a quarter of an sm_80, which reads 10 bytes a clock. So decode waits for memory alone, as long as
-/// enough is in flight: 16 KiB a stage.
+/// The grid is (any number, kv_heads). A block takes units, one after the other. Bytes of a unit: rows of keys and of values and their
+/// scales, once, and its share of q and of the result. With 16-bit codes and head_dim = 128 that is 512 bytes a key, for which memory takes
+/// some 50 clocks of a multiprocessor of sm_80 and the two products of each warp 16 clocks of a quarter of it. So decode waits for memory
+/// alone, as long as enough is in flight: 16 KiB a stage.
 template <AttentionConfig C>
 class AttentionSm80 {
   static_assert(check<C>(), "vernier::cuda::AttentionSm80: a config that check() refuses");

@@ -17,7 +17,7 @@ namespace vernier::cuda {
 
 /// Lane l has g = l / 4 and t = l % 4, as in the instructions, and rows g and g + 8: of arrays of two the first and the second.
 ///
-/// Operations for 32 keys and head_dim = 128, by a warp: 128 products, 32 ldmatrix for 16-bit codes and 16 for 8-bit codes (each lane gives
+/// Operations for 32 keys and head_dim = 128, by a warp: 64 products, 32 ldmatrix for 16-bit codes and 16 for 8-bit codes (each lane gives
 /// the address of one key), some 120 for the softmax, and 448 to decode e4m3, 320 for i8, 128 for e5m2.
 template <AttentionConfig C>
 class WarpTile {
