@@ -36,11 +36,12 @@ void launch(Grid grid, const typename B::Args& args, Stream stream = nullptr) {
   config.stream = stream;
   cudaLaunchAttribute attributes[2] = {};
   config.attrs = attributes;
-  if constexpr (cluster_of < B >> 1) {
-    expect(grid.x % cluster_of<B> == 0, where, "a grid of ", grid.x, " blocks along x is no multiple of the cluster's ", cluster_of<B>);
+  constexpr unsigned cluster = cluster_of<B>;
+  if constexpr (cluster > 1) {
+    expect(grid.x % cluster == 0, where, "a grid of ", grid.x, " blocks along x is no multiple of the cluster's ", cluster);
     cudaLaunchAttribute& attribute = attributes[config.numAttrs++];
     attribute.id = cudaLaunchAttributeClusterDimension;
-    attribute.val.clusterDim = {cluster_of<B>, 1, 1};
+    attribute.val.clusterDim = {cluster, 1, 1};
   }
   if constexpr (starts_early<B>) {
     cudaLaunchAttribute& attribute = attributes[config.numAttrs++];
