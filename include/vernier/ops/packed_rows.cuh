@@ -23,8 +23,8 @@ inline constexpr Nf4Values nf4_values = [] {
 
 }  // namespace detail
 
-/// Row ids[row] of a packed table, dequantised: code times scale. Eight columns are one run of a lane's bytes. An id outside the table
-/// gives NaN, as in TableRows.
+/// Row ids[row] of a packed table, dequantised: code times scale. Eight columns are a lane's run, in words of 32 bits. An id outside the
+/// table gives NaN, as in TableRows.
 template <Precision P>
 struct PackedRows {
   WeightView table;  // in P, not gated
@@ -39,19 +39,26 @@ struct PackedRows {
       for (int i = 0; i < row_chunk; ++i) v[i] = bits_float(0x7fc00000u);
       return;
     }
-    const std::uint8_t* const codes = table.codes + MmaTile{P, table.n, table.k}.byte_offset(id, col);
+    const MmaTile tile{P, table.n, table.k};
     const int group = table.scale_group == 0 ? 0 : col / table.scale_group;  // a group is a multiple of 32 columns
     const float scale = table.scales == nullptr ? 1.0f : table.scales[MmaTile::scale_index(id, group, table.scale_groups)];
+    constexpr int word = MmaTile::word(P);
+#pragma unroll
+    for (int begin = 0; begin < row_chunk; begin += word) {
+      const std::uint32_t codes = *reinterpret_cast<const std::uint32_t*>(table.codes + tile.byte_offset(id, col + begin));
+#pragma unroll
+      for (int i = 0; i < word; ++i) v[begin + i] = value(codes >> i * bits(P)) * scale;
+    }
+  }
+
+ private:
+  /// Of the code in the lowest bits.
+  __device__ __forceinline__ static float value(std::uint32_t codes) {
     if constexpr (P == Precision::nf4) {
       constexpr detail::Nf4Values values = detail::nf4_values;  // here, or device code has no address of it
-      const std::uint32_t word = *reinterpret_cast<const std::uint32_t*>(codes);
-#pragma unroll
-      for (int i = 0; i < row_chunk; ++i) v[i] = values.at[word >> 4 * i & 15u] * scale;
+      return values.at[codes & 15u];
     } else {
-      using T = TypeOf<P>;
-      const Vector<T, row_chunk> run = load_vector<T, row_chunk>(reinterpret_cast<const T*>(codes));
-#pragma unroll
-      for (int i = 0; i < row_chunk; ++i) v[i] = run.at[i].decode() * scale;
+      return TypeOf<P>{static_cast<decltype(TypeOf<P>::bits)>(codes)}.decode();
     }
   }
 };
