@@ -100,14 +100,15 @@ struct GemmJob {
   };
 
   /// The codes of the panel behind panel `index`, and how many cache lines of them each tile of `block` fetches for each of its groups, so
-  /// that memory works while the tiles compute, and not only while the first of them meets the panel. None behind the last panel.
+  /// that memory works while the tiles compute, and not only while the first of them meets the panel. None behind the last panel, and none
+  /// where kernels do not fetch.
   struct Ahead {
     const std::uint8_t* codes = nullptr;
     int lines = 0;
   };
   Ahead fetch_ahead(const PackedView& w, int index, Range block) const {
     const CpuPanel layout = w.panel();
-    if (index + 1 >= layout.panels()) return {};
+    if (tiles.m == 1 || multiply() != Multiply::i8 || index + 1 >= layout.panels()) return {};
     const std::int64_t shares = (block.end - block.begin) * tiles.groups();
     return {w.codes + static_cast<std::size_t>(index + 1) * layout.panel_bytes(),
             static_cast<int>(ceil_div(static_cast<std::int64_t>(layout.panel_bytes()) / cache_line, shares))};
@@ -128,7 +129,7 @@ struct GemmJob {
       tile.x_scales = workspace->scales.data() + at * static_cast<std::size_t>(tiles.groups());
       tile.x_offsets = workspace->offsets.data() + at * static_cast<std::size_t>(tiles.groups());
       tile.width = tiles.width(i);
-      tile.ahead = ahead.codes + (i - block.begin) * ahead.lines * tiles.groups() * cache_line;
+      if (ahead.lines != 0) tile.ahead = ahead.codes + (i - block.begin) * ahead.lines * tiles.groups() * cache_line;
       kernels->tile(tile.width)(tile);
       store(product, static_cast<int>(index) * CpuPanel::rows, i, sums);
     }
