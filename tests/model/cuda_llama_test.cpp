@@ -246,6 +246,12 @@ TEST(CudaLlama, RefusesWhatTheDeviceCannotSee) {
   EXPECT_EQ(model.run({&sequence}, {{3}}).size(), static_cast<std::size_t>(shape().vocab)) << "and goes on";
 }
 
+TEST(CudaLlama, MayGoUnused) {
+  const std::size_t before = simt::device_memory::used();
+  { Placed model(emulated(), weights_in(uniform_formats(Precision::f16)), Activations::f32, Precision::f16); }
+  EXPECT_EQ(simt::device_memory::used(), before);
+}
+
 TEST(CudaLlama, SaysWhenMemoryEnds) {
   const simt::DeviceProperties properties = simt::device_properties();
   simt::device_properties().memory_bytes = std::size_t{16} << 20;

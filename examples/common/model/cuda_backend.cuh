@@ -52,6 +52,7 @@ class CudaBackend {
   /// The device is made the current one of whichever thread begins a forward.
   explicit CudaBackend(const cuda::DeviceInfo& device) : device_(device.index), partials_(std::size_t{1} << 20), counters_(1 << 14) {
     cuda::runtime::fill(counters_.data(), 0, counters_.size_bytes(), stream_);
+    stream_.synchronize();
     workspace_ = {partials_.data(), partials_.size(), counters_.data(), counters_.size(), 2 * device.processors};
   }
 
@@ -69,6 +70,7 @@ class CudaBackend {
     expect_kv(config, geometry);
     const auto owned = std::make_shared<Owned>(config, geometry, stream_);
     cuda::runtime::fill(owned->memory.data(), 0, owned->memory.size_bytes(), stream_);
+    stream_.synchronize();  // or it would be under way when a cache that nobody used goes
     return {owned, &owned->cache};
   }
 
@@ -81,6 +83,8 @@ class CudaBackend {
   Step begin(State& state, cuda::KvCache& cache, std::span<const KvChunk> batch, int t, std::span<const int> outputs,
              MatrixView<float> logits) {
     cuda::runtime::use_device(device_);
+    stream_.synchronize();  // a forward that ended in an Error may have left copies behind of what grows now; otherwise there is nothing to
+                            // wait for
     const auto chunks = static_cast<int>(batch.size()), o = static_cast<int>(outputs.size());
     const bool decode = t == chunks && t == o && t > 0;
     const int rows = decode ? padded_rows(t) : t;

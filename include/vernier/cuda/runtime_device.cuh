@@ -22,10 +22,11 @@ inline int device_count() noexcept {
   return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
 }
 
-/// Why device_count() is 0, in CUDA's words.
+/// Why device_count() is 0.
 inline std::string_view why_no_device() noexcept {
   int count = 0;
   const cudaError_t code = cudaGetDeviceCount(&count);
+  if (code == cudaErrorInsufficientDriver) return "there is no CUDA driver, or one that is older than the CUDA runtime";
   return code == cudaSuccess ? "there is no device" : cudaGetErrorString(code);
 }
 
