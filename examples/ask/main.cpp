@@ -142,7 +142,7 @@ void run(const Options& o) {
   std::printf("prompt %d tokens, %.0f tokens/s; answer %d tokens, %.1f tokens/s\n", speed.prompt, speed.prompt / speed.prefill_seconds,
               speed.generated, speed.generated / speed.decode_seconds);
   std::fflush(stdout);
-  loader.keep().join();  // once the answer is there
+  loader.keep();  // once the answer is there
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ Loaded load(const Options& o, const io::Checkpoint& checkpoint, const std::strin
   auto loaded = std::make_shared<const model::Weights>(loader.load(formats));
   Subject subject{.file = checkpoint.path(), .type = {}, .weights = plan ? std::filesystem::path(weights).filename().string() : weights};
   subject.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  loader.keep().join();  // before anything is measured
+  loader.keep();  // before anything is measured
   for (const io::StoredTensor& tensor : checkpoint.tensors())
     subject.parameters += static_cast<std::size_t>(tensor.rows) * static_cast<std::size_t>(tensor.cols);
   subject.token_bytes = loaded->bytes_per_token();

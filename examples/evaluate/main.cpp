@@ -146,7 +146,7 @@ void evaluate(const Options& o) {
   if (writer) writer->close();
   expect(score.predicted() > 0, "vernier-evaluate", "no sequence has a position to score from --first ", o.first, " on");
   print(score, baseline.has_value());
-  loader.keep().join();
+  loader.keep();
 }
 
 }  // namespace

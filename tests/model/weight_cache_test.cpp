@@ -44,7 +44,7 @@ class WeightCacheTest : public testing::Test {
     cache.report = [this](const std::string& line) { lines_ += line + "\n"; };
     WeightLoader loader(checkpoint, pool_, cache);
     Weights weights = loader.load(uniform_formats(precision));
-    loader.keep().join();
+    loader.keep();
     return weights;
   }
 
@@ -111,7 +111,7 @@ TEST_F(WeightCacheTest, TiersThatShareMatricesReadTheirOwn) {
     std::vector<Weights> tiers;
     tiers.push_back(loader.load(uniform_formats(Precision::nf4)));
     tiers.push_back(loader.load(eight_bits));  // its file also holds what it found in the first tier
-    loader.keep().join();
+    loader.keep();
     return tiers;
   };
   const auto made = both(), read = both();
@@ -159,7 +159,7 @@ TEST_F(WeightCacheTest, AWriterThatIsStoppedLeavesNothing) {
   const io::Checkpoint checkpoint = io::open_checkpoint((root_ / "model").string());
   WeightLoader loader(checkpoint, pool_, {.where = (root_ / "cache").string()});
   loader.load(uniform_formats(Precision::nf4));
-  { const std::jthread writer = loader.keep(); }  // gone before, while or after it writes
+  { const std::jthread writer = loader.keep_in_background(); }  // gone before, while or after it writes
   for (const fs::path& path : files()) EXPECT_EQ(path.extension(), ".weights") << path;
 }
 
@@ -250,7 +250,7 @@ TEST_F(WeightCacheTest, WritersAtOnceLeaveOneWholeFile) {
       cpu::ThreadPool pool(2);
       WeightLoader loader(checkpoint, pool, {.where = (root_ / "cache").string()});
       expect_same(loader.load(uniform_formats(Precision::nf4)), plain);
-      loader.keep().join();
+      loader.keep();
     });
   for (std::thread& writer : writers) writer.join();
   ASSERT_EQ(files().size(), 1u);

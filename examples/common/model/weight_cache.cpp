@@ -147,15 +147,19 @@ std::string write(const WeightCache& cache, const NewWeightFile& file, cpu::Thre
 
 }  // namespace
 
+void write_files(const WeightCache& cache, std::span<const NewWeightFile> files, cpu::ThreadPool& pool, const std::stop_token& stop) {
+  for (const NewWeightFile& file : files) {
+    if (stop.stop_requested()) return;
+    const std::string line = write(cache, file, pool, stop);
+    if (!line.empty() && cache.report) cache.report(concat("weights: ", line));
+  }
+}
+
 std::jthread write_in_background(WeightCache cache, std::vector<NewWeightFile> files) {
   return std::jthread([cache = std::move(cache), files = std::move(files)](const std::stop_token& stop) {
     ::setpriority(PRIO_PROCESS, 0, 10);  // a tenth of what others get; of this thread alone, on Linux
     cpu::ThreadPool pool(1);
-    for (const NewWeightFile& file : files) {
-      if (stop.stop_requested()) return;
-      const std::string line = write(cache, file, pool, stop);
-      if (!line.empty() && cache.report) cache.report(concat("weights: ", line));
-    }
+    write_files(cache, files, pool, stop);
   });
 }
 

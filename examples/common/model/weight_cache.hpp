@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -48,9 +49,12 @@ struct NewWeightFile {
   std::vector<std::shared_ptr<const PackedMatrix>> matrices;
 };
 
-/// Writes the files, one after the other, on a thread of low priority. It ends early when it is asked to stop, as its destructor does; join
-/// it to have the files. Formats without scales are kept where files are mapped in huge pages, which takes a tenth of the time that copying
-/// does; elsewhere they are copied from the checkpoint as fast as from anywhere.
+/// Writes the files, one after the other, with all threads of `pool`, until it is asked to stop. Formats without scales are kept where
+/// files are mapped in huge pages, which takes a tenth of the time that copying does; elsewhere they are copied from the checkpoint as fast
+/// as from anywhere.
+void write_files(const WeightCache& cache, std::span<const NewWeightFile> files, cpu::ThreadPool& pool, const std::stop_token& stop = {});
+
+/// The same on a thread of low priority, which its destructor asks to stop.
 std::jthread write_in_background(WeightCache cache, std::vector<NewWeightFile> files);
 
 /// One load of a tier beside the cache. The matrices are asked for in the same order every time, which is their order in the file.

@@ -73,9 +73,10 @@ class WeightLoader {
   /// that another tier shares keeps up to 32 MiB around it. Throws Error as the checkpoint and the quantiser do, naming the tensor.
   Weights load(const FormatOf& format_of, const Progress& progress = {});
 
-  /// Begins to write what the loads so far have left for the cache; see write_in_background(). Once all tiers are there, so that it is in
-  /// nobody's way. The thread holds the matrices until it ends.
-  std::jthread keep() { return write_in_background(cache_, std::exchange(new_files_, {})); }
+  /// Writes what the loads so far have left for the cache, with all threads; see write_files().
+  void keep() { write_files(cache_, std::exchange(new_files_, {}), *pool_); }
+  /// The same beside other work, by write_in_background(). The thread holds the matrices until it ends.
+  std::jthread keep_in_background() { return write_in_background(cache_, std::exchange(new_files_, {})); }
 
  private:
   struct Held {

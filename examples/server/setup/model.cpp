@@ -173,7 +173,7 @@ std::vector<std::unique_ptr<model::PlacedModel>> place_tiers(
         {.name = tier, .weight_bytes = bytes_by_format(*held.back()), .kv = std::string(name(kv_config(options, tier).precision))});
     if (out.device->memory()) held.clear();  // it has its own copy
   }
-  out.keeper = loader.keep();
+  out.keeper = loader.keep_in_background();
   return placed;
 }
 
