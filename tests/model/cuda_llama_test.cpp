@@ -19,6 +19,7 @@
 #include "support/model.hpp"
 #include "support/padded_heads.hpp"
 #include "support/tiny_models.hpp"
+#include "vernier/attention/cuda_config.hpp"
 
 namespace vernier::model {
 namespace {
@@ -207,6 +208,20 @@ TEST(CudaLlama, AnswersDoNotDependOnTheCrowdNorOnGraphs) {
   expect_rows(model.run({&a, &b, &c}, {some_ids(3, 0), some_ids(33, 1), {long_prompt.begin() + 13, long_prompt.end()}}), 0);
   for (int step = 0; step < 5; ++step)
     expect_rows(model.run({&a, &b, &c}, {{step % shape().vocab}, {(11 + step) % shape().vocab}, {(22 + step) % shape().vocab}}), step + 1);
+}
+
+/// A step recorded while attention had no keys to split must not be replayed for one that merges splits.
+TEST(CudaLlama, RecordedStepsGoOnWhereKeysAreSplit) {
+  const auto weights = weights_in(uniform_formats(Precision::f16));
+  Placed steps(emulated(), weights, Activations::f32, Precision::f16), whole(emulated(), weights, Activations::f32, Precision::f16);
+  const std::vector<int> ids = some_ids(cuda::attention_split_keys + 4, 3);
+  KvSequence longer(*steps.cache), sequence(*steps.cache);
+  (void)steps.run({&longer}, {some_ids(2 * cuda::attention_split_keys, 1)});  // so that no array grows later, and recordings stay
+  (void)steps.run({&sequence}, {{ids.begin(), ids.end() - 9}});
+  std::vector<float> last;
+  for (auto id = ids.end() - 9; id != ids.end(); ++id) last = steps.run({&sequence}, {{*id}});
+  KvSequence prompt(*whole.cache);
+  EXPECT_EQ(last, whole.run({&prompt}, {ids}));
 }
 
 TEST(CudaLlama, AWarmStepTakesNoDeviceMemory) {

@@ -19,7 +19,6 @@
 #include "vernier/kv/append.cuh"
 #include "vernier/kv/cache.cuh"
 #include "vernier/ops/elementwise.cuh"
-#include "vernier/ops/elementwise.hpp"
 #include "vernier/ops/quantize_rows.cuh"
 #include "vernier/ops/rmsnorm.cuh"
 
@@ -109,8 +108,8 @@ class CudaBackend {
   template <class Work>
   void run(State& state, const Step& step, Work&& work) {
     if (step.decode)
-      graphs_.run({step.hidden.rows, step.cache->memory(), step.cache->config(), step.cache->num_pages(), 0}, state.version(), stream_,
-                  work);
+      graphs_.run({step.hidden.rows, step.cache->memory(), step.cache->config(), step.cache->num_pages(), merges(step)}, state.version(),
+                  stream_, work);
     else
       work();
     const MatrixView<float>& to = step.host_logits;

@@ -19,7 +19,7 @@ struct CudaGraphKey {
   const std::uint8_t* cache = nullptr;
   KvConfig kv{};
   int pages = 0;
-  int shape = 0;  // of the grids that depend on the batch in other ways
+  int merges = 0;  // which layers launch a merge of split attention
 
   friend bool operator==(const CudaGraphKey&, const CudaGraphKey&) = default;
 };
