@@ -18,17 +18,6 @@ struct Shape {
 
 class Attention : public testing::TestWithParam<Precision> {};
 
-double largest_norm(const std::vector<float>& rows, int dim) {
-  double largest = 0;
-  for (std::size_t at = 0; at < rows.size(); at += static_cast<std::size_t>(dim)) {
-    double sum = 0;
-    for (std::size_t d = 0; d < static_cast<std::size_t>(dim); ++d)
-      sum += static_cast<double>(rows[at + d]) * static_cast<double>(rows[at + d]);
-    largest = std::max(largest, std::sqrt(sum));
-  }
-  return largest;
-}
-
 void expect_agreement(const Shape& shape, Precision precision, std::span<const int> windows) {
   const int lengths[] = {1, 33, 300, 257, 512, 70};
   const test::Scene scene({.precision = precision, .page_tokens = shape.page_tokens}, shape.kv_heads, shape.group, shape.head_dim, lengths);
@@ -44,7 +33,7 @@ void expect_agreement(const Shape& shape, Precision precision, std::span<const i
     reference::attention(scene.cache, 0, batch, {q.data(), rows, scene.cols()}, {want.data(), rows, scene.cols()}, mask, scale);
     // |k| <= 6 sqrt(dim) would do; the keys are normal, so their norm stays below 1.5 sqrt(dim) + 6 at these sizes, rounding included.
     const double key_norm = 1.5 * std::sqrt(static_cast<double>(shape.head_dim)) + 6;
-    const double score = largest_norm(q, shape.head_dim) * key_norm * scale * 1.4427;
+    const double score = test::largest_norm(q, shape.head_dim) * key_norm * scale * 1.4427;
     const double bound = test::attention_bound(precision, shape.head_dim, 512, 512 / shape.page_tokens + 3, score, 6.0);
     for (cpu::Isa isa : test::isas()) {
       const auto got = scene.run(batch, q, window, isa, threads);

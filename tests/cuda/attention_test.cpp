@@ -107,17 +107,6 @@ double bound(Precision p, int head_dim, int keys, double query_norm, double key_
   return largest_value * (2 * 0.6932 * exponent + e + keys * 0x1p-25 + 2 * sums);
 }
 
-double largest_norm(const std::vector<float>& rows, int dim) {
-  double largest = 0;
-  for (std::size_t at = 0; at < rows.size(); at += static_cast<std::size_t>(dim)) {
-    double sum = 0;
-    for (std::size_t d = 0; d < static_cast<std::size_t>(dim); ++d)
-      sum += static_cast<double>(rows[at + d]) * static_cast<double>(rows[at + d]);
-    largest = std::max(largest, std::sqrt(sum));
-  }
-  return largest;
-}
-
 struct Shape {
   int head_dim, kv_heads, group;
 };
@@ -143,7 +132,7 @@ void expect_agreement(Precision precision, const Shape& shape, int window, const
                        SlidingWindow{window == 0 ? 100'000 : window}, scale);
   // The keys are normal, so their norm stays below 1.5 sqrt(dim) + 6 at these sizes, rounding included, and values below 6.
   const double key_norm = 1.5 * std::sqrt(static_cast<double>(shape.head_dim)) + 6;
-  const double within = bound(precision, shape.head_dim, 300, largest_norm(q, shape.head_dim) * scale * 1.4427, key_norm, 6.0);
+  const double within = bound(precision, shape.head_dim, 300, test::largest_norm(q, shape.head_dim) * scale * 1.4427, key_norm, 6.0);
   const auto got = scene.run(batch, q, window);
   EXPECT_EQ(simt::session().counters.bank_conflicts, 0u);
   test::Worst worst;

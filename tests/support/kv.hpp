@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -36,6 +38,18 @@ std::string error_of(F&& f) {
   }
   ADD_FAILURE() << "no Error was thrown";
   return "";
+}
+
+/// Of rows of `dim` elements.
+inline double largest_norm(const std::vector<float>& rows, int dim) {
+  double largest = 0;
+  for (std::size_t at = 0; at < rows.size(); at += static_cast<std::size_t>(dim)) {
+    double sum = 0;
+    for (std::size_t d = 0; d < static_cast<std::size_t>(dim); ++d)
+      sum += static_cast<double>(rows[at + d]) * static_cast<double>(rows[at + d]);
+    largest = std::max(largest, std::sqrt(sum));
+  }
+  return largest;
 }
 
 }  // namespace vernier::test

@@ -40,20 +40,30 @@ inline MmaKey key_of(Arch arch, const WeightView& w, Precision operand) {
 
 }  // namespace detail
 
-/// The kernels of Table for weights of precision P, activations X, results Y and one epilogue: the unit of explicit instantiation.
+/// The activations X and the results Y of a product, which are named together as Y(X).
+template <class Io>
+struct ProductTypes;
+template <class Result, class Activation>
+struct ProductTypes<Result(Activation)> {
+  using X = Activation;
+  using Y = Result;
+};
+
+/// The kernels of Table for weights of precision P, activations and results Io and one epilogue: the unit of explicit instantiation.
 template <class Table, Precision P, class Io, class E>
-struct MmaRouter;
-template <class Table, Precision P, class X, class Y, class E>
-struct MmaRouter<Table, P, Y(X), E> {
+struct MmaRouter {
+  using X = typename ProductTypes<Io>::X;
+  using Y = typename ProductTypes<Io>::Y;
+
   /// Runs rule `rule`, whose config must be of P and X.
   static void run(std::size_t rule, const Activations<X>& x, const WeightView& w, MatrixView<Y> y, const GemmOptions& options,
                   const E& epilogue);
 };
 
 // Outside the class, hence not inline: an `extern template` then keeps the kernels out of a translation unit.
-template <class Table, Precision P, class X, class Y, class E>
-void MmaRouter<Table, P, Y(X), E>::run(std::size_t rule, const Activations<X>& x, const WeightView& w, MatrixView<Y> y,
-                                       const GemmOptions& options, const E& epilogue) {
+template <class Table, Precision P, class Io, class E>
+void MmaRouter<Table, P, Io, E>::run(std::size_t rule, const Activations<X>& x, const WeightView& w, MatrixView<Y> y,
+                                     const GemmOptions& options, const E& epilogue) {
   const auto attempt = [&]<std::size_t R>(std::integral_constant<std::size_t, R>) {
     constexpr MmaConfig config = Table::rules[R].config;
     if constexpr (config.weight == P && config.operand == detail::operand_of<X>())
