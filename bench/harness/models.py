@@ -118,16 +118,16 @@ def record_of(files, model, weights, kv, test, kept, peers):
     return record
 
 
-def compare(o, files, model, group, kinds, prompt, gen, depth, repetitions, kv="f16", peer_kv="f16"):
-    """A record for each of ours in the group and each test."""
-    mine, peers = {weights: {} for weights in group}, {kind: {} for kind in kinds if o.peer_bin}
+def compare(o, files, model, group, kinds, prompt, gen, depth, repetitions, kvs=("f16",), peer_kv="f16"):
+    """A record for each of ours in the group, each cache format of ours and each test."""
+    mine, peers = {(weights, kv): {} for weights in group for kv in kvs}, {kind: {} for kind in kinds if o.peer_bin}
     for _ in range(rounds_of(o, model)):
-        for weights in group:
-            collect(ours(o, files, model, weights, prompt, gen, depth, repetitions, kv), mine[weights])
-        for kind in peers:
-            collect(theirs(o, files, model, kind, prompt, gen, depth, repetitions, peer_kv), peers[kind])
-    for weights in group:
-        for test, kept in mine[weights].items():
+        for (weights, kv), found in mine.items():
+            collect(ours(o, files, model, weights, prompt, gen, depth, repetitions, kv), found)
+        for kind, found in peers.items():
+            collect(theirs(o, files, model, kind, prompt, gen, depth, repetitions, peer_kv), found)
+    for (weights, kv), tests in mine.items():
+        for test, kept in tests.items():
             yield record_of(files, model, weights, kv, test, kept, {kind: (found[test]["samples"], peer_kv) for kind, found in peers.items()})
 
 
@@ -146,10 +146,10 @@ def run(o, files):
 
 
 def depth(o, files):
-    """Decode behind 4096 tokens, with keys and values in 16 and in 8 bits. llama-bench runs the 4096 tokens first, which takes minutes."""
+    """Behind 4096 tokens, with keys and values in 16 and in 8 bits; decode twice a round. llama-bench runs the 4096 tokens before each, which takes minutes."""
     for model in ("smollm2", "llama-1b") if o.full else ("llama-1b",):
-        for kv, peer_kv in (("f16", "f16"), ("i8", "q8_0")) + ((("e4m3", "q8_0"),) if o.full else ()):
-            yield from compare(o, files, model, ("nf4",), ("Q4_0+Q8_0",), 512 if o.full else 0, 32, 4096, 2, kv, peer_kv)
+        for kvs, peer_kv, prompt in ((("f16",), "f16", 512), (("i8", "e4m3"), "q8_0", 512 if o.full else 0)):
+            yield from compare(o, files, model, ("nf4",), ("Q4_0+Q8_0",), prompt, "32,32", 4096, 2 if o.full else 1, kvs, peer_kv)
 
 
 def batch(o, files):
