@@ -3,6 +3,10 @@ import json
 import re
 import subprocess
 
+# What models are multiplied by unless told otherwise, and what else there is.
+DEFAULT = "f16/i16,bf16/i16,i8/i8,e4m3/bf16,nf4/i8"
+OTHERS = ",f16,bf16,bf16/bf16,i8,e4m3,nf4"
+
 NUMBER = r"([\d.]+)"
 GEMM = re.compile(rf"(\S+)\s+m\s+(\d+)\s+{NUMBER} us\s+{NUMBER} GB/s =\s*(\d+)% of\s+{NUMBER}\s+{NUMBER} GFLOP/s =\s*(\d+)% of\s+(\d+)")
 ONEDNN = re.compile(rf"(.+?)\s\s+(.+?)\s+n\s+(\d+) k\s+(\d+) m\s+(\d+)\s+vernier\s+{NUMBER} us.*onednn\s+{NUMBER} us.*ratio {NUMBER}")
@@ -17,7 +21,7 @@ def lines(o, *command):
 
 
 def gemm(o, n, k):
-    weights = "f16,bf16/bf16,i8/i8,e4m3,nf4/i8"
+    weights = DEFAULT + (OTHERS if o.full else "")
     for line in lines(o, "bench.gemm", "--threads", o.threads, "--weights", weights, "--n", n, "--k", k, "--m", "1,8,16,512", "--mib", 192, "--reps", 5):
         if match := GEMM.search(line):
             name, m, us, gbs, read_share, read, gops, peak_share, peak = match.groups()
@@ -26,7 +30,7 @@ def gemm(o, n, k):
 
 
 def onednn(o):
-    for line in lines(o, "bench.onednn", "--threads", o.threads, "--reps", 5, "--m", "1,8,512"):
+    for line in lines(o, "bench.onednn", "--threads", o.threads, *(("--reps", 5, "--m", "1,8,512") if o.full else ("--reps", 3, "--m", "1,512", "--mib", 128))):
         if match := ONEDNN.search(line):
             kind, shape, n, k, m, ours, theirs, ratio = match.groups()
             yield {"kind": kind.strip(), "shape": shape, "n": int(n), "k": int(k), "m": int(m), "us": float(ours), "onednn_us": float(theirs), "ratio": float(ratio)}

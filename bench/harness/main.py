@@ -12,8 +12,7 @@ import quality
 import report
 import start
 
-PARTS = ("limits", "quality", "models", "depth", "batch", "load", "start", "kernels")
-LONG = ("kernels",)  # only with --full or by name
+PARTS = ("limits", "kernels", "quality", "models", "depth", "batch", "load", "start")
 
 
 def parse():
@@ -28,7 +27,7 @@ def parse():
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("bench/results"))
     o = parser.parse_args()
     o.peer_bin = None if o.peer_bin == "none" else pathlib.Path(o.peer_bin)
-    o.parts = o.only.split(",") if o.only else [part for part in PARTS if part not in LONG or o.full]
+    o.parts = o.only.split(",") if o.only else list(PARTS)
     unknown = [part for part in o.parts if part not in PARTS]
     if unknown:
         parser.error(f"--only: there is no {unknown[0]}; there are {', '.join(PARTS)}")
