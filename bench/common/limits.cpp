@@ -49,7 +49,7 @@ std::uint64_t read_scalar(const std::uint8_t* data, std::size_t bytes) {
 }
 
 constexpr int peak_rounds = 2'000'000;
-constexpr int chains = 10;
+constexpr int chains = 14;  // of dependent instructions: enough for two a cycle with results after seven
 
 }  // namespace
 
@@ -68,39 +68,29 @@ std::uint64_t read_avx512(const std::uint8_t* data, std::size_t bytes) {
 }
 
 void fma_avx512() {
-  __m512 a = _mm512_set1_ps(1), b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a;
-  __m512 x = _mm512_set1_ps(0.5f);
+  __m512 sums[chains], x = _mm512_set1_ps(0.5f);
+  for (__m512& sum : sums) sum = x;
   for (int r = 0; r < peak_rounds; ++r) {
-    asm volatile(
-        "vfmadd231ps %10, %10, %0\n vfmadd231ps %10, %10, %1\n vfmadd231ps %10, %10, %2\n vfmadd231ps %10, %10, %3\n"
-        "vfmadd231ps %10, %10, %4\n vfmadd231ps %10, %10, %5\n vfmadd231ps %10, %10, %6\n vfmadd231ps %10, %10, %7\n"
-        "vfmadd231ps %10, %10, %8\n vfmadd231ps %10, %10, %9"
-        : "+v"(a), "+v"(b), "+v"(c), "+v"(d), "+v"(e), "+v"(f), "+v"(g), "+v"(h), "+v"(i), "+v"(j)
-        : "v"(x));
+#pragma GCC unroll 14
+    for (__m512& sum : sums) asm volatile("vfmadd231ps %1, %1, %0" : "+v"(sum) : "v"(x));
   }
 }
 
 void int8_avx512() {
-  __m512i a = _mm512_set1_epi8(1), b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a, x = a;
+  __m512i sums[chains], x = _mm512_set1_epi8(1);
+  for (__m512i& sum : sums) sum = x;
   for (int r = 0; r < peak_rounds; ++r) {
-    asm volatile(
-        "vpdpbusd %10, %10, %0\n vpdpbusd %10, %10, %1\n vpdpbusd %10, %10, %2\n vpdpbusd %10, %10, %3\n"
-        "vpdpbusd %10, %10, %4\n vpdpbusd %10, %10, %5\n vpdpbusd %10, %10, %6\n vpdpbusd %10, %10, %7\n"
-        "vpdpbusd %10, %10, %8\n vpdpbusd %10, %10, %9"
-        : "+v"(a), "+v"(b), "+v"(c), "+v"(d), "+v"(e), "+v"(f), "+v"(g), "+v"(h), "+v"(i), "+v"(j)
-        : "v"(x));
+#pragma GCC unroll 14
+    for (__m512i& sum : sums) asm volatile("vpdpbusd %1, %1, %0" : "+v"(sum) : "v"(x));
   }
 }
 
 void bf16_avx512() {
-  __m512i a = _mm512_set1_epi8(1), b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a, x = a;
+  __m512i sums[chains], x = _mm512_set1_epi8(1);
+  for (__m512i& sum : sums) sum = x;
   for (int r = 0; r < peak_rounds; ++r) {
-    asm volatile(
-        "vdpbf16ps %10, %10, %0\n vdpbf16ps %10, %10, %1\n vdpbf16ps %10, %10, %2\n vdpbf16ps %10, %10, %3\n"
-        "vdpbf16ps %10, %10, %4\n vdpbf16ps %10, %10, %5\n vdpbf16ps %10, %10, %6\n vdpbf16ps %10, %10, %7\n"
-        "vdpbf16ps %10, %10, %8\n vdpbf16ps %10, %10, %9"
-        : "+v"(a), "+v"(b), "+v"(c), "+v"(d), "+v"(e), "+v"(f), "+v"(g), "+v"(h), "+v"(i), "+v"(j)
-        : "v"(x));
+#pragma GCC unroll 14
+    for (__m512i& sum : sums) asm volatile("vdpbf16ps %1, %1, %0" : "+v"(sum) : "v"(x));
   }
 }
 
@@ -120,25 +110,20 @@ std::uint64_t read_avx2(const std::uint8_t* data, std::size_t bytes) {
 }
 
 void fma_avx2() {
-  __m256 a = _mm256_set1_ps(1), b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a;
-  __m256 x = _mm256_set1_ps(0.5f);
+  __m256 sums[chains], x = _mm256_set1_ps(0.5f);
+  for (__m256& sum : sums) sum = x;
   for (int r = 0; r < peak_rounds; ++r) {
-    asm volatile(
-        "vfmadd231ps %10, %10, %0\n vfmadd231ps %10, %10, %1\n vfmadd231ps %10, %10, %2\n vfmadd231ps %10, %10, %3\n"
-        "vfmadd231ps %10, %10, %4\n vfmadd231ps %10, %10, %5\n vfmadd231ps %10, %10, %6\n vfmadd231ps %10, %10, %7\n"
-        "vfmadd231ps %10, %10, %8\n vfmadd231ps %10, %10, %9"
-        : "+x"(a), "+x"(b), "+x"(c), "+x"(d), "+x"(e), "+x"(f), "+x"(g), "+x"(h), "+x"(i), "+x"(j)
-        : "x"(x));
+#pragma GCC unroll 14
+    for (__m256& sum : sums) asm volatile("vfmadd231ps %1, %1, %0" : "+x"(sum) : "x"(x));
   }
 }
 
 void int8_avx2() {
-  __m256i a = _mm256_set1_epi8(1), b = a, c = a, d = a, e = a, f = a, g = a, h = a, i = a, j = a;
+  __m256i sums[chains];
+  for (__m256i& sum : sums) sum = _mm256_set1_epi8(1);
   for (int r = 0; r < peak_rounds; ++r) {
-    asm volatile(
-        "vpmaddwd %0, %0, %0\n vpmaddwd %1, %1, %1\n vpmaddwd %2, %2, %2\n vpmaddwd %3, %3, %3\n vpmaddwd %4, %4, %4\n"
-        "vpmaddwd %5, %5, %5\n vpmaddwd %6, %6, %6\n vpmaddwd %7, %7, %7\n vpmaddwd %8, %8, %8\n vpmaddwd %9, %9, %9"
-        : "+x"(a), "+x"(b), "+x"(c), "+x"(d), "+x"(e), "+x"(f), "+x"(g), "+x"(h), "+x"(i), "+x"(j));
+#pragma GCC unroll 14
+    for (__m256i& sum : sums) asm volatile("vpmaddwd %0, %0, %0" : "+x"(sum));
   }
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What transformers computes for the default model, in float32 on the weights that the GGUF file holds; run once, results are committed.
 
-usage: make_smollm2_reference.py MODEL.gguf [--formats | --logits OUT.npy]      (needs torch, transformers, gguf, numpy)
+usage: make_smollm2_reference.py MODEL.gguf [--formats | --logits OUT.npy]      (needs torch, transformers, accelerate, gguf, numpy)
 
 Writes to smollm2/
   tokens.txt    ids of the texts in smollm2/texts, one sequence a line, windows of 512
