@@ -32,6 +32,8 @@ struct gemm8_i8_i8_many : AsItIs<A, Precision::i8, 0, 64> {};
 template <Arch A>
 struct gemm8_i8_i8_many_by_64 : AsItIs<A, Precision::i8, 64, 64> {};
 template <Arch A>
+struct gemm8_i8_i8_codes : MmaGemm<routed<MmaKey{A, Precision::i8, Precision::i8, 0}, 8>, i8, Then<AddBias, InUnits>> {};
+template <Arch A>
 struct gemm8_e4m3_e4m3_few : AsItIs<A, Precision::e4m3, 0, 8> {};
 template <Arch A>
 struct gemm8_e4m3_e4m3_many : AsItIs<A, Precision::e4m3, 0, 64> {};
@@ -45,6 +47,7 @@ template void use<gemm8_e5m2_some>();
 template void use<gemm8_i8_i8_few>();
 template void use<gemm8_i8_i8_many>();
 template void use<gemm8_i8_i8_many_by_64>();
+template void use<gemm8_i8_i8_codes>();
 template void use_on<gemm8_e4m3_e4m3_few, Arch::sm89, Arch::sm90a>();
 template void use_on<gemm8_e4m3_e4m3_many, Arch::sm89, Arch::sm90a>();
 

@@ -1,4 +1,5 @@
 // The CUDA GEMM of packed weights on the emulator, against a sum in double: formats, ragged shapes, epilogues, splits, every schedule.
+#include <algorithm>
 #include <cstring>
 
 #include "cuda/packed_gemm_support.hpp"
@@ -164,6 +165,28 @@ TEST(PackedGemm, SixteenBitResults) {
   }
 }
 
+/// Codes are those of the float results, under a scale that was known before; a token whose results are not finite loses it.
+TEST(PackedGemm, EightBitResults) {
+  PackedProblem<f16> p(9, 37, 600, f16_format);
+  p.x[static_cast<std::size_t>(4 * p.stride + 11)] = f16::encode(INFINITY);
+  simt::session() = {};
+  const std::vector<float> y = product<few(Precision::f16)>(p);
+  constexpr float scale = 1.0f / 32;  // some results are larger than 127 of it
+  std::vector<float> scales(9, scale), again(9, scale);
+  const auto codes = product<few(Precision::f16), i8>(p, {}, InUnits{1 / scale, scales.data()});
+  const auto biased = product<many(Precision::f16), e4m3>(p, {}, Then<AddBias, InUnits>{{p.bias.data()}, {1 / scale, again.data()}});
+  for (int i = 0; i < 9 * 37; ++i) {
+    const auto u = static_cast<std::size_t>(i);
+    if (i / 37 == 4) continue;
+    EXPECT_EQ(codes[u], i8::encode(y[u] / scale)) << i;
+    EXPECT_EQ(biased[u], e4m3::encode((y[u] + p.bias[static_cast<std::size_t>(i % 37)]) / scale)) << i;
+  }
+  EXPECT_GT(std::abs(*std::max_element(y.begin(), y.begin() + 4 * 37)), 127 * scale);
+  for (int row = 0; row < 9; ++row)
+    for (const float s : {scales[static_cast<std::size_t>(row)], again[static_cast<std::size_t>(row)]})
+      EXPECT_TRUE(row == 4 ? std::isnan(s) : s == scale) << row;
+}
+
 double exact_silu(double x) { return x / (1 + std::exp(-x)); }
 
 /// silu' is at most 1.1, and its own rounding a few units in the last place.
@@ -189,6 +212,11 @@ TEST(PackedGemm, GatedUnits) {
       EXPECT_EQ(y[i], later[i]);
     }
   }
+  std::vector<float> scales(17, 0.5f), y(17 * 48);
+  std::vector<i8> codes(17 * 48);
+  gemm_with<config>(gate.view(), both.view(), MatrixView<float>(y.data(), 17, 48), {}, SwiGlu{});
+  gemm_with<config>(gate.view(), both.view(), MatrixView<i8>(codes.data(), 17, 48), {}, GatedThen<SwiGlu, InUnits>{{}, {2, scales.data()}});
+  for (std::size_t i = 0; i < y.size(); ++i) EXPECT_EQ(codes[i], i8::encode(2 * y[i])) << i;
 }
 
 TEST(PackedGemm, QuantizedActivations) {

@@ -1,11 +1,13 @@
 // Epilogues of CUDA products that are more than a function of one sum: gated units, whose gate is another sum of the same product or lies
-// in memory.
+// in memory, and results in 8 bits.
 #pragma once
 
+#include <cmath>
 #include <concepts>
 
 #include "vernier/core/matrix_view.hpp"
 #include "vernier/cuda/isa.cuh"
+#include "vernier/policy/epilogue.hpp"
 
 namespace vernier::cuda {
 
@@ -30,6 +32,28 @@ struct SwiGlu {
 struct GatedBy {
   MatrixView<const float> gate;  // (m, n)
   __device__ __forceinline__ float operator()(float x, int row, int col) const { return silu(gate(row, col)) * x; }
+};
+
+/// x in units of a scale that was known before, for results of i8 or e4m3: the last epilogue of a product whose results the next one
+/// multiplies. Codes round to nearest even and saturate, as those of quantize_rows do.
+struct InUnits {
+  float inverse_scale = 1;
+  float* scales = nullptr;  // (m), of the next product's activations; the caller has filled them. NaN for a token with NaN or infinity,
+                            // which codes cannot say
+  __device__ __forceinline__ float operator()(float x, int row, int) const {
+    if (!(x - x == 0)) atomicExch(&scales[row], NAN);  // several threads may find one
+    return x * inverse_scale;
+  }
+};
+
+/// second(gated(gate, up)): for example GatedThen<SwiGlu, InUnits>.
+template <class Gated, Epilogue Second>
+struct GatedThen {
+  Gated gated;
+  Second second;
+  __device__ __forceinline__ float operator()(float gate, float up, int row, int col) const {
+    return second(gated(gate, up, row, col), row, col);
+  }
 };
 
 }  // namespace vernier::cuda

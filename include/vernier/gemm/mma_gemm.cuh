@@ -268,8 +268,10 @@ class MmaGemm {
       args_.y(token, col) = Y{static_cast<std::uint16_t>(cvt_f16x2(value, 0))};
     else if constexpr (std::is_same_v<Y, bf16>)
       args_.y(token, col) = Y{static_cast<std::uint16_t>(cvt_bf16x2(value, 0))};
-    else
+    else if constexpr (std::is_same_v<Y, float>)
       args_.y(token, col) = value;
+    else
+      args_.y(token, col) = Y::encode(value);
   }
 
   const Args& args_;

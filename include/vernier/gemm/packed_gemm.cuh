@@ -76,9 +76,9 @@ void MmaRouter<Table, P, Io, E>::run(std::size_t rule, const Activations<X>& x, 
 /// y = epilogue(x * w^T) on the current device, which is of options.arch.
 ///
 /// x: (m, k) in f16, in bf16 for bf16 weights, or, for weights in the same format, in i8 or e4m3 with a float scale per token (e4m3 from
-/// sm89 on). Its rows are 16-byte aligned, and k is a multiple of 16 bytes. y: (m, n) in float, f16 or bf16, row-major; (m, n / 2) with an
-/// epilogue of two sums, such as SwiGlu, for gated weights. An epilogue is called once for each element, by the thread that stores it, so
-/// that a residual may be y.
+/// sm89 on). Its rows are 16-byte aligned, and k is a multiple of 16 bytes. y: (m, n) in float, f16 or bf16, or codes of i8 or e4m3 with
+/// InUnits as the last epilogue, row-major; (m, n / 2) with an epilogue of two sums, such as SwiGlu, for gated weights. An epilogue is
+/// called once for each element, by the thread that stores it, so that a residual may be y.
 ///
 /// A result is the same to the last bit whatever else is in the batch and on however many blocks the product runs. nf4 is decoded in steps
 /// of 1/127 of its absmax, or as f16 where the table's config says exact_nf4; all other formats exactly. Everything must stay valid until
