@@ -58,8 +58,17 @@ fetch_model() {
   printf '%s\n' "$path"
 }
 
-# What to configure beside the preset: programs for CUDA devices take minutes to compile, and are for machines that have one.
+# The architectures of this machine's GPUs as CMAKE_CUDA_ARCHITECTURES has them, such as "80-real;90a-real"; nothing where nobody knows.
+device_architectures() {
+  nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | sed -n 's/^ *\([89]\|1[0-9]\)\.\([0-9]\) *$/\1\2/p' | sort -u |
+    sed 's/^90$/90a/; s/$/-real/' | paste -s -d ';' -
+}
+
+# What to configure beside the preset: programs for CUDA devices take minutes to compile, and are for machines that have one, and then for
+# that one alone. Empty means what CMakeLists.txt says.
 configure_options=(-DVERNIER_CUDA_PROGRAMS="$([ -e /dev/nvidiactl ] && echo ON || echo OFF)")
+architectures=$(device_architectures || true)
+[ -z "$architectures" ] || configure_options+=(-DCMAKE_CUDA_ARCHITECTURES="$architectures")
 
 # configure_and_build PRESET TARGET...: progress on standard error, all of it only if something fails.
 configure_and_build() {

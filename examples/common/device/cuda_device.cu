@@ -3,15 +3,30 @@
 
 #include <utility>
 
+#include "common/device/cuda_archs.hpp"
 #include "vernier/attention/cuda_config.hpp"
 #include "vernier/core/error.hpp"
 #include "vernier/cuda/block.cuh"
 #include "vernier/cuda/runtime.cuh"
 
 namespace vernier::model {
+namespace {
 
-template <Arch A>
-std::unique_ptr<Device> open_cuda_on(const cuda::DeviceInfo& device);
+/// What this program runs on a device, or null.
+const CudaArch* arch_of(const cuda::DeviceInfo& device) {
+  for (const CudaArch& arch : cuda_archs())
+    if (cuda::serves(arch.arch, device.capability)) return &arch;
+  return nullptr;
+}
+
+std::string no_kernels(const cuda::DeviceInfo& device) {
+  std::string names;
+  for (const CudaArch& arch : cuda_archs()) names += concat(names.empty() ? "" : ", ", name(arch.arch));
+  return concat("this program has no kernels for compute capability ", device.capability / 10, ".", device.capability % 10, ", but for ",
+                names, device.capability < 80 ? "; older devices than 8.0 have none" : "");
+}
+
+}  // namespace
 
 CudaDevices find_cuda_devices() {
   CudaDevices found;
@@ -22,11 +37,7 @@ CudaDevices find_cuda_devices() {
 }
 
 std::string why_not(const cuda::DeviceInfo& device, const ModelConfig& config) {
-  bool served = false;
-  for (const Arch arch : {Arch::sm80, Arch::sm89, Arch::sm90a}) served = served || cuda::serves(arch, device.capability);
-  if (!served)
-    return concat("there are no kernels for compute capability ", device.capability / 10, ".", device.capability % 10,
-                  "; they begin with 8.0");
+  if (arch_of(device) == nullptr) return no_kernels(device);
   if (!cuda::is_attention_head_dim(config.head_dim)) return concat("head_dim = ", config.head_dim, ", expected 64, 80, 96 or 128");
   for (const auto& [name, width] : {std::pair("hidden size", config.hidden), std::pair("FFN size", config.ffn)})
     if (width % 16 != 0) return concat(name, " = ", width, ", expected a multiple of 16");
@@ -34,9 +45,9 @@ std::string why_not(const cuda::DeviceInfo& device, const ModelConfig& config) {
 }
 
 std::unique_ptr<Device> open_cuda(const cuda::DeviceInfo& device) {
-  if (cuda::serves(Arch::sm80, device.capability)) return open_cuda_on<Arch::sm80>(device);
-  if (cuda::serves(Arch::sm89, device.capability)) return open_cuda_on<Arch::sm89>(device);
-  return open_cuda_on<Arch::sm90a>(device);
+  const CudaArch* const arch = arch_of(device);
+  expect(arch != nullptr, "vernier::model::open_cuda", arch == nullptr ? no_kernels(device) : "");
+  return arch->open(device);
 }
 
 }  // namespace vernier::model

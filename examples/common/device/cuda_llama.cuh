@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "common/device/cuda_device.hpp"
+#include "common/device/cuda_archs.hpp"
 #include "common/device/placed_llama.hpp"
 #include "common/model/cuda_backend.cuh"
 #include "common/model/cuda_weights.cuh"

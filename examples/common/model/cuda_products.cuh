@@ -1,5 +1,5 @@
 // The products of a forward on a CUDA device, behind functions that are compiled once for each architecture and format of weights
-// (cuda_products_impl.cuh): kernels by the hundred take minutes.
+// (cuda_products_kernels.cuh): kernels by the hundred take minutes.
 #pragma once
 
 #include "common/model/cuda_rows.hpp"

@@ -54,22 +54,28 @@ void visit_operand(const CudaProduct& p, Use&& use) {
     use(cuda::Activations<f16>{p.x.as<const f16>()});
 }
 
+/// cuda::gemm() with the kernels of W alone: gemm() itself would bring those of all formats into every file.
+template <Arch A, Precision W, class X, class Y, class E>
+void run_product(const CudaProduct& p, const cuda::Activations<X>& x, const MatrixView<Y>& y, const E& epilogue) {
+  cuda::gemm_of<CudaProductTable<A>, W, Y(X)>(x, p.w, y, p.options, epilogue);
+}
+
 template <Arch A, Precision W>
 void CudaProducts<A, W>::store(const CudaProduct& p, MatrixView<float> y) {
-  visit_operand<W>(p, [&](const auto& x) { cuda::gemm<CudaProductTable<A>>(x, p.w, y, p.options, CudaMaybeBias{p.bias}); });
+  visit_operand<W>(p, [&](const auto& x) { run_product<A, W>(p, x, y, CudaMaybeBias{p.bias}); });
 }
 
 template <Arch A, Precision W>
 void CudaProducts<A, W>::add(const CudaProduct& p, MatrixView<float> y) {
   using Add = Then<CudaMaybeBias, AddResidual>;
-  visit_operand<W>(p, [&](const auto& x) { cuda::gemm<CudaProductTable<A>>(x, p.w, y, p.options, Add{{p.bias}, {y}}); });
+  visit_operand<W>(p, [&](const auto& x) { run_product<A, W>(p, x, y, Add{{p.bias}, {y}}); });
 }
 
 template <Arch A, Precision W>
 void CudaProducts<A, W>::swiglu(const CudaProduct& p, CudaRows y) {
   visit_operand<W>(p, [&]<class X>(const cuda::Activations<X>& x) {
     using Y = std::conditional_t<std::is_same_v<X, i8>, float, X>;
-    cuda::gemm<CudaProductTable<A>>(x, p.w, y.as<Y>(), p.options, cuda::SwiGlu{});
+    run_product<A, W>(p, x, y.as<Y>(), cuda::SwiGlu{});
   });
 }
 

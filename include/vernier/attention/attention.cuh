@@ -1,11 +1,11 @@
-// Attention over the paged KV cache of a CUDA device: the entry. It checks and launches; the kernels are in block_sm80.cuh and
-// merge_sm80.cuh. What is correct is defined by reference.hpp.
+// Attention over the paged KV cache of a CUDA device: the entry. It checks and launches; the kernels of a cache's
+// format are attention_kernels.cuh, those that put split sums together merge_sm80.cuh. What is correct is defined by reference.hpp.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 
-#include "vernier/attention/block_sm80.cuh"
+#include "vernier/attention/attention_kernels.cuh"
 #include "vernier/attention/merge_sm80.cuh"
 #include "vernier/core/error.hpp"
 #include "vernier/cuda/on_arch.cuh"
@@ -13,35 +13,6 @@
 #include "vernier/types/type_of.hpp"
 
 namespace vernier::cuda {
-
-/// The kernels for the head sizes of one precision.
-template <Precision P>
-struct AttentionKernels {
-  /// Launches the units of one size: warps is 1 or 4.
-  static void launch(int warps, Arch arch, Grid grid, const AttentionArgs& args, Stream stream);
-
- private:
-  template <int HeadDim>
-  static void launch_size(int warps, Arch arch, Grid grid, const AttentionArgs& args, Stream stream) {
-    constexpr AttentionConfig small{.precision = P, .head_dim = HeadDim, .warps = small_rows / 16, .stages = 3};
-    constexpr AttentionConfig large{.precision = P, .head_dim = HeadDim, .warps = large_rows / 16, .stages = 2};
-    if (warps == small.warps) return launch_on<AttentionSm80<small>>(arch, grid, args, stream);
-    launch_on<AttentionSm80<large>>(arch, grid, args, stream);
-  }
-};
-
-// Outside the class, hence not inline: an `extern template` then keeps the kernels out of a translation unit.
-template <Precision P>
-void AttentionKernels<P>::launch(int warps, Arch arch, Grid grid, const AttentionArgs& args, Stream stream) {
-  switch (args.layout.geometry.head_dim) {
-    case 64: return launch_size<64>(warps, arch, grid, args, stream);
-    case 80: return launch_size<80>(warps, arch, grid, args, stream);
-    case 96: return launch_size<96>(warps, arch, grid, args, stream);
-    case 128: return launch_size<128>(warps, arch, grid, args, stream);
-    default: break;
-  }
-  fail("vernier::cuda::attention", "head_dim = ", args.layout.geometry.head_dim, ", expected 64, 80, 96 or 128");
-}
 
 /// What attention() works on besides the cache; everything is in device memory.
 struct AttentionCall {

@@ -38,6 +38,15 @@ inline MmaKey key_of(Arch arch, const WeightView& w, Precision operand) {
   return {arch, w.format.precision, operand, part};
 }
 
+/// The rule of Table for this product. Throws Error where there is none.
+template <class Table>
+std::size_t rule_of(Arch arch, const WeightView& w, Precision operand, int tokens) {
+  const std::size_t rule = select<Table>(key_of(arch, w, operand), tokens);
+  expect(rule != Table::rules.size(), "vernier::cuda::gemm", "the routing table has no kernel on ", name(arch), " for ",
+         to_string(w.format), " weights and ", name(operand), " activations");
+  return rule;
+}
+
 }  // namespace detail
 
 /// The activations X and the results Y of a product, which are named together as Y(X).
@@ -86,12 +95,8 @@ void MmaRouter<Table, P, Io, E>::run(std::size_t rule, const Activations<X>& x, 
 /// nothing, where shapes do not match or the table has no kernel for the operands.
 template <class Table = DefaultMmaTable, class X, class Y, class E = Identity>
 void gemm(const Activations<X>& x, const WeightView& w, MatrixView<Y> y, const GemmOptions& options = {}, const E& epilogue = {}) {
-  constexpr std::string_view where = "vernier::cuda::gemm";
   constexpr Precision operand = detail::operand_of<X>();
-  const MmaKey key = detail::key_of(options.arch, w, operand);
-  const std::size_t rule = select<Table>(key, x.codes.rows);
-  expect(rule != Table::rules.size(), where, "the routing table has no kernel on ", name(options.arch), " for ", to_string(w.format),
-         " weights and ", name(operand), " activations");
+  const std::size_t rule = detail::rule_of<Table>(options.arch, w, operand, x.codes.rows);
   visit_precision(w.format.precision, [&]<Precision P>() {
     if constexpr (multiplies(P, operand)) MmaRouter<Table, P, Y(X), E>::run(rule, x, w, y, options, epilogue);
   });
@@ -100,6 +105,14 @@ void gemm(const Activations<X>& x, const WeightView& w, MatrixView<Y> y, const G
 template <class Table = DefaultMmaTable, class X, class Y, class E = Identity>
 void gemm(MatrixView<X> x, const WeightView& w, MatrixView<Y> y, const GemmOptions& options = {}, const E& epilogue = {}) {
   gemm<Table>(Activations<std::remove_const_t<X>>{x}, w, y, options, epilogue);
+}
+/// The same for weights of precision P alone, whose kernels are all that it compiles.
+template <class Table, Precision P, class Io, class E>
+void gemm_of(const Activations<typename ProductTypes<Io>::X>& x, const WeightView& w, MatrixView<typename ProductTypes<Io>::Y> y,
+             const GemmOptions& options, const E& epilogue) {
+  expect(w.format.precision == P, "vernier::cuda::gemm", "weights in ", name(w.format.precision), " for kernels of ", name(P));
+  const std::size_t rule = detail::rule_of<Table>(options.arch, w, detail::operand_of<typename ProductTypes<Io>::X>(), x.codes.rows);
+  MmaRouter<Table, P, Io, E>::run(rule, x, w, y, options, epilogue);
 }
 
 }  // namespace vernier::cuda
