@@ -32,18 +32,20 @@ struct GemmTable {
 
 namespace detail {
 
-template <class Table, Precision X, Precision Y>
+/// cuda::gemm() with the kernels of W alone.
+template <class Table, Precision W, Precision X, Precision Y>
 void gemm_with_types(const GemmCall& c) {
   const cuda::Activations<TypeOf<X>> x{{static_cast<const TypeOf<X>*>(c.x), c.m, c.w.k}, c.x_scales};
-  cuda::gemm<Table>(x, c.w, MatrixView<TypeOf<Y>>(static_cast<TypeOf<Y>*>(c.y), c.m, c.w.n), c.options);
+  const MatrixView<TypeOf<Y>> y(static_cast<TypeOf<Y>*>(c.y), c.m, c.w.n);
+  cuda::gemm_of<Table, W, TypeOf<Y>(TypeOf<X>)>(x, c.w, y, c.options, Identity{});
 }
 
 template <Precision W, class Table>
 void gemm_with_table(const GemmCall& c) {
-  if constexpr (W == Precision::bf16) return gemm_with_types<Table, Precision::bf16, Precision::bf16>(c);
+  if constexpr (W == Precision::bf16) return gemm_with_types<Table, W, Precision::bf16, Precision::bf16>(c);
   if constexpr (W == Precision::i8 || W == Precision::e4m3)
-    if (c.operand == W) return gemm_with_types<Table, W, Precision::f16>(c);
-  if constexpr (W != Precision::bf16) gemm_with_types<Table, Precision::f16, Precision::f16>(c);
+    if (c.operand == W) return gemm_with_types<Table, W, W, Precision::f16>(c);
+  if constexpr (W != Precision::bf16) gemm_with_types<Table, W, Precision::f16, Precision::f16>(c);
 }
 
 template <Precision W, Arch A>
