@@ -172,7 +172,8 @@ class SampleSteps {
 
  private:
   cuda::SampleBatch batch() {
-    return {.logits = {logits_.data(), rows_, vocabulary_}, .rows = options_.data(), .ids = ids_.data(), .scratch = scratch_.data()};
+    return {
+        .logits = {logits_.data(), rows_, vocabulary_}, .rows = options_.data(), .ids = ids_.data(), .scratch = {scratch_.data(), rows_}};
   }
   /// 0 if the token of the last row can be drawn at all, else infinity.
   double wrong(const ops::SampleOptions& options) const {

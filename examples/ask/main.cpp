@@ -93,12 +93,15 @@ Speed answer(const Options& o, model::PlacedModel& llama, const text::Tokenizer&
   const KvConfig kv_config{.precision = kv};
   const auto cache = llama.make_cache(kv_config, (static_cast<int>(prompt.size()) + room) / kv_config.page_tokens + 1);
   KvSequence sequence(*cache);
-  std::vector<float> logits(static_cast<std::size_t>(config.vocab));
+  ops::Sampler sampler(o.sampling);
+  sampler.accept_prompt(prompt);
+  model::Output next{.sampler = &sampler};
   const auto forward = [&](std::span<const int> ids, bool wanted) {
-    const int last = static_cast<int>(ids.size()) - 1;
-    expect(sequence.extend(last + 1), "vernier-ask", "the KV cache is full at ", sequence.tokens(), " tokens");
-    const KvChunk piece = sequence.last(last + 1);
-    llama.forward(*cache, {&piece, 1}, ids, {&last, wanted ? 1u : 0u}, {logits.data(), wanted ? 1 : 0, config.vocab});
+    next.row = static_cast<int>(ids.size()) - 1;
+    expect(sequence.extend(next.row + 1), "vernier-ask", "the KV cache is full at ", sequence.tokens(), " tokens");
+    const KvChunk piece = sequence.last(next.row + 1);
+    llama.forward(*cache, {&piece, 1}, ids, {&next, wanted ? 1u : 0u});
+    expect(next.error.empty(), "vernier-ask", next.error);
   };
 
   Speed speed{.prompt = static_cast<int>(prompt.size())};
@@ -107,12 +110,10 @@ Speed answer(const Options& o, model::PlacedModel& llama, const text::Tokenizer&
     forward(left.first(std::min<std::size_t>(chunk, left.size())), left.size() <= chunk);
   speed.prefill_seconds = seconds_since(start);
 
-  ops::Sampler sampler(o.sampling);
-  sampler.accept_prompt(prompt);
   text::Decoder decoder(tokenizer, {.skip_special = true});
   start = Clock::now();
   for (int i = 0; i < room; ++i) {
-    const int id = sampler.sample(logits);
+    const int id = next.token;
     if (tokenizer.is_end(id) || std::find(config.eos.begin(), config.eos.end(), id) != config.eos.end()) break;
     sampler.accept(id);
     std::fputs(decoder.push(id).c_str(), stdout);

@@ -33,7 +33,8 @@ struct Runner::Batch {
   std::shared_ptr<KvPages> cache;
   std::vector<KvSequence> sequences;
   std::vector<KvChunk> chunks;
-  std::vector<int> ids, outputs;
+  std::vector<int> ids;
+  std::vector<model::Output> outputs;
 
   explicit Batch(std::shared_ptr<KvPages> pages) : cache(std::move(pages)) {}
 
@@ -53,9 +54,8 @@ void Runner::forward(Batch& batch, int outputs) {
   batch.ids.resize(static_cast<std::size_t>(tokens));
   for (int& id : batch.ids) id = static_cast<int>((next_random(random_) >> 8) % static_cast<std::uint32_t>(vocab));
   batch.outputs.resize(static_cast<std::size_t>(outputs));
-  std::iota(batch.outputs.begin(), batch.outputs.end(), tokens - outputs);
-  logits_.resize(static_cast<std::size_t>(outputs) * static_cast<std::size_t>(vocab));
-  llama_->forward(*batch.cache, batch.chunks, batch.ids, batch.outputs, {logits_.data(), outputs, vocab});
+  for (int i = 0; i < outputs; ++i) batch.outputs[static_cast<std::size_t>(i)].row = tokens - outputs + i;
+  llama_->forward(*batch.cache, batch.chunks, batch.ids, batch.outputs);
 }
 
 /// One repetition, and what it costs. Leaves the caches at the depth of the test.

@@ -53,7 +53,6 @@ class Runner {
   const Options* options_;
   std::unique_ptr<model::PlacedModel> llama_;
   std::uint32_t random_ = 1;
-  std::vector<float> logits_;
 };
 
 }  // namespace vernier::bench

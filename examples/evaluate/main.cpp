@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -63,22 +62,22 @@ class Runner {
   Runner(const Options& o, std::unique_ptr<model::PlacedModel> llama)
       : batch_(o.batch),
         llama_(std::move(llama)),
-        cache_(llama_->make_cache({.precision = *parse_precision(o.kv)}, o.context / KvConfig{}.page_tokens + 1)),
-        logits_(static_cast<std::size_t>(o.batch) * static_cast<std::size_t>(llama_->config().vocab)) {}
+        cache_(llama_->make_cache({.precision = *parse_precision(o.kv)}, o.context / KvConfig{}.page_tokens + 1)) {}
 
   template <class Use>
   void run(const std::vector<int>& ids, Use&& use) {
     KvSequence sequence(*cache_);
     for (std::size_t at = 0; at < ids.size();) {
       const int count = static_cast<int>(std::min(ids.size() - at, static_cast<std::size_t>(batch_)));
-      std::vector<int> outputs(static_cast<std::size_t>(count));
-      std::iota(outputs.begin(), outputs.end(), 0);
+      std::vector<model::Output> outputs(static_cast<std::size_t>(count));
+      for (int i = 0; i < count; ++i) outputs[static_cast<std::size_t>(i)].row = i;
       expect(sequence.extend(count), "vernier-evaluate", "the KV cache is too small for ", ids.size(), " tokens");
       const KvChunk chunk = sequence.last(count);
-      const MatrixView<float> logits(logits_.data(), count, llama_->config().vocab);
-      llama_->forward(*cache_, {&chunk, 1}, std::span(ids).subspan(at, static_cast<std::size_t>(count)), outputs, logits);
-      for (int i = 0; i < count; ++i, ++at)
-        use(std::span<const float>(logits.row(i), static_cast<std::size_t>(logits.cols)), at + 1 < ids.size() ? ids[at + 1] : -1);
+      llama_->forward(*cache_, {&chunk, 1}, std::span(ids).subspan(at, static_cast<std::size_t>(count)), outputs);
+      for (const model::Output& output : outputs) {
+        use(std::span<const float>(output.logits), at + 1 < ids.size() ? ids[at + 1] : -1);
+        ++at;
+      }
     }
   }
 
@@ -86,7 +85,6 @@ class Runner {
   int batch_;
   std::unique_ptr<model::PlacedModel> llama_;
   std::shared_ptr<KvPages> cache_;
-  Buffer<float> logits_;
 };
 
 void print(const Score& score, bool compared) {

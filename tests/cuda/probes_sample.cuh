@@ -77,7 +77,6 @@ Outcome probe_sample(Machine& machine) {
     return cuda::SampleArgs{{machine.array(logits), rows, SampleCase::vocabulary, stride},
                             machine.array(options),
                             nullptr,
-                            0,
                             machine.array(ids),
                             {machine.array(states), machine.array(best), machine.array(masses), machine.array(buckets),
                              machine.array(counts), machine.array(members)}};

@@ -21,37 +21,33 @@ constexpr SampleConfig small{.threads = 64, .part = 256, .members = 48};
 
 /// Rows of one batch, in vectors of exactly their size. Scratch memory lives on from call to call.
 struct Batch {
-  int vocabulary, most = 0;
+  int vocabulary;
   std::vector<std::vector<float>> logits;
   std::vector<ops::SampleRow> options;
-  std::vector<std::vector<ops::LogitAdjustment>> adjustments;
+  std::vector<ops::LogitAdjustment> adjustments;
   std::vector<std::uint64_t> scratch;
   std::vector<std::vector<float>> adjusted;  // what the call left of the logits
 
   explicit Batch(int vocabulary_) : vocabulary(vocabulary_) {}
 
   void add(const std::vector<float>& row, const ops::Sampler& sampler) {
-    std::vector<ops::LogitAdjustment> own;
-    options.push_back(sampler.row(vocabulary, own));
+    const std::size_t first = adjustments.size();
+    adjustments.resize(first + sampler.most_adjustments());
+    options.push_back(sampler.row(vocabulary, std::span(adjustments).subspan(first)));
+    options.back().first_adjustment = static_cast<int>(first);
     logits.push_back(row);
-    most = std::max(most, static_cast<int>(own.size()));
-    adjustments.push_back(own);
   }
   void add(const std::vector<float>& row, const ops::SampleOptions& o) { add(row, ops::Sampler(o)); }
 
   template <SampleConfig C, bool Greedy = false>
   std::vector<int> run() {
     const int rows = static_cast<int>(logits.size()), stride = round_up(vocabulary, 4);
-    const auto widest = static_cast<std::size_t>(most);
     std::vector<float> x(static_cast<std::size_t>(rows * stride), NAN);  // what pads a row must not be read
-    std::vector<ops::LogitAdjustment> all(logits.size() * widest);
-    for (std::size_t r = 0; r < logits.size(); ++r) {
+    for (std::size_t r = 0; r < logits.size(); ++r)
       std::copy(logits[r].begin(), logits[r].end(), x.begin() + static_cast<std::ptrdiff_t>(r) * stride);
-      std::copy(adjustments[r].begin(), adjustments[r].end(), all.begin() + static_cast<std::ptrdiff_t>(r * widest));
-    }
     scratch.resize(sample_scratch_bytes<C>(rows, vocabulary) / 8 + 1);
     std::vector<int> ids(logits.size(), -7);
-    const SampleBatch batch{{x.data(), rows, vocabulary, stride}, options.data(), {all.data(), rows, most}, ids.data(), scratch.data()};
+    const SampleBatch batch{{x.data(), rows, vocabulary, stride}, options.data(), adjustments.data(), ids.data(), {scratch.data(), rows}};
     if constexpr (Greedy)
       argmax<C>(batch);
     else
@@ -312,13 +308,13 @@ TEST(CudaSample, ARowDoesNotDependOnTheOthers) {
 
 /// A recorded step samples under whatever options, adjustments and logits are there when it is replayed.
 TEST(CudaSample, ReplaysWithOtherOptions) {
-  const int vocabulary = 300, most = 2;
+  const int vocabulary = 300;
   std::vector<float> logits(vocabulary);
   std::vector<ops::SampleRow> row(1);
-  std::vector<ops::LogitAdjustment> adjustments(most);
+  std::vector<ops::LogitAdjustment> adjustments(2);
   std::vector<int> id(1);
   std::vector<std::uint64_t> scratch(sample_scratch_bytes<small>(1, vocabulary) / 8 + 1);
-  const SampleBatch batch{{logits.data(), 1, vocabulary}, row.data(), {adjustments.data(), 1, most}, id.data(), scratch.data()};
+  const SampleBatch batch{{logits.data(), 1, vocabulary}, row.data(), adjustments.data(), id.data(), {scratch.data(), 1}};
   const OwnedStream stream;
   const Graph graph = Graph::record(stream, [&] { sample<small>(batch, stream); });
   const std::vector<float> step = test::normal(vocabulary, 30, 2.0f);
@@ -327,9 +323,7 @@ TEST(CudaSample, ReplaysWithOtherOptions) {
                                       {.top_p = 0.9f, .seed = 3},
                                       {.seed = 4}}) {
     const ops::Sampler sampler(o);
-    std::vector<ops::LogitAdjustment> own;
-    row[0] = sampler.row(vocabulary, own);
-    std::copy(own.begin(), own.end(), adjustments.begin());
+    row[0] = sampler.row(vocabulary, adjustments);
     logits = step;
     graph.replay(stream);
     stream.synchronize();
@@ -343,7 +337,7 @@ TEST(CudaSample, SaysWhatIsWrong) {
   std::vector<int> ids(2);
   std::vector<std::uint64_t> scratch(1);
   const ops::SampleRow* no_rows = nullptr;
-  const SampleBatch good{{logits.data(), 2, 32}, no_rows, {}, ids.data(), scratch.data()};
+  const SampleBatch good{{logits.data(), 2, 32}, no_rows, nullptr, ids.data(), {scratch.data(), 2}};
   const auto says = [](SampleBatch batch, const char* words) {
     try {
       sample(batch);
@@ -364,7 +358,10 @@ TEST(CudaSample, SaysWhatIsWrong) {
   says(bad, "their stride is 30");
   bad.logits = {logits.data(), 0, 1 << 20};
   says(bad, "the vocabulary has 1048576 tokens");
-  std::vector<ops::LogitAdjustment> adjustments;
+  bad = good;
+  bad.scratch.rows = 1;
+  says(bad, "2 rows, the scratch memory is for 1");
+  std::vector<ops::LogitAdjustment> adjustments(1);
   EXPECT_THROW((void)ops::Sampler({.logit_bias = {{40, 1.0f}}}).row(32, adjustments), Error);
 }
 

@@ -44,25 +44,24 @@ struct Session {
   explicit Session(const Case& c)
       : pool(c.threads),
         llama(test::make_weights(shape(), uniform_formats(c.weights), test::random_matrix), CpuBackend(pool, c.activations)),
-        cache({.precision = c.kv}, llama.kv_geometry(200)),
-        logits(static_cast<std::size_t>(most) * static_cast<std::size_t>(shape().vocab)) {
+        cache({.precision = c.kv}, llama.kv_geometry(200)) {
     for (int i = 0; i < most; ++i) sequences.emplace_back(cache);
     chunks.reserve(most);
     outputs.resize(most);
   }
 
-  /// One forward in which each of the first `count` sequences gets `tokens` more tokens and the logits of the last of them.
+  /// One forward in which each of the first `count` sequences gets `tokens` more tokens, and the logits of the last of them or a token.
   void step(int count, int tokens) {
     chunks.clear();
     for (int i = 0; i < count; ++i) {
       KvSequence& sequence = sequences[static_cast<std::size_t>(i)];
       if (!sequence.extend(tokens)) throw std::runtime_error("the cache is full");
       chunks.push_back(sequence.last(tokens));
-      outputs[static_cast<std::size_t>(i)] = (i + 1) * tokens - 1;
+      outputs[static_cast<std::size_t>(i)].row = (i + 1) * tokens - 1;
+      outputs[static_cast<std::size_t>(i)].sampler = i % 2 == 0 ? &sampler : nullptr;
     }
     ids.assign(static_cast<std::size_t>(count * tokens), 7);
-    const MatrixView<float> rows(logits.data(), count, shape().vocab);
-    llama.forward(cache, chunks, ids, {outputs.data(), static_cast<std::size_t>(count)}, rows);
+    llama.forward(cache, chunks, ids, std::span(outputs).first(static_cast<std::size_t>(count)));
   }
 
   /// A prompt in chunks, tokens of one sequence past a page and past a split of attention, prompts of several, and their tokens.
@@ -78,10 +77,11 @@ struct Session {
   cpu::ThreadPool pool;
   Llama<CpuBackend> llama;
   KvCache cache;
-  std::vector<float> logits;
+  ops::Sampler sampler{{.top_p = 0.9f}};
   std::vector<KvSequence> sequences;
   std::vector<KvChunk> chunks;
-  std::vector<int> ids, outputs;
+  std::vector<int> ids;
+  std::vector<Output> outputs;
 };
 
 TEST_P(Allocations, AWarmForwardHasNone) {
@@ -98,7 +98,8 @@ constexpr auto i8 = Activations::i8;
 INSTANTIATE_TEST_SUITE_P(Formats, Allocations,
                          testing::Values(Case{Precision::nf4, Precision::f16, i8, 1}, Case{Precision::nf4, Precision::i8, i8, 3},
                                          Case{Precision::nf4, Precision::e4m3, Activations::f32, 2},
-                                         Case{Precision::i8, Precision::i8, i8, 2}, Case{Precision::f16, Precision::f16, default_activations, 3},
+                                         Case{Precision::i8, Precision::i8, i8, 2},
+                                         Case{Precision::f16, Precision::f16, default_activations, 3},
                                          Case{Precision::e4m3, Precision::e4m3, i8, 2},
                                          Case{Precision::bf16, Precision::bf16, Activations::bf16, 2}),
                          [](const auto& p) { return to_string(p.param); });

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <memory>
-#include <numeric>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +17,7 @@
 #include "simt/device.hpp"
 #include "support/compare.hpp"
 #include "support/model.hpp"
+#include "support/outputs.hpp"
 #include "support/padded_heads.hpp"
 #include "support/tiny_models.hpp"
 #include "vernier/attention/cuda_config.hpp"
@@ -38,20 +39,25 @@ struct Placed {
   /// One forward: each sequence gets its tokens. Logits of every token, or of
   /// the last of each sequence.
   std::vector<float> run(const std::vector<KvSequence*>& sequences, const std::vector<std::vector<int>>& tokens, bool all = false) {
+    std::vector<Output> outputs;
+    int rows = 0;
+    for (const std::vector<int>& ids : tokens)
+      for (std::size_t j = 0; j < ids.size(); ++j, ++rows)
+        if (all || j + 1 == ids.size()) outputs.push_back({.row = rows});
+    forward(sequences, tokens, outputs);
+    return test::joined(outputs);
+  }
+
+  void forward(const std::vector<KvSequence*>& sequences, const std::vector<std::vector<int>>& tokens, std::span<Output> outputs) {
     std::vector<KvChunk> chunks;
-    std::vector<int> ids, outputs;
+    std::vector<int> ids;
     for (std::size_t i = 0; i < sequences.size(); ++i) {
       const int count = static_cast<int>(tokens[i].size());
       EXPECT_TRUE(sequences[i]->extend(count));
       chunks.push_back(sequences[i]->last(count));
-      for (int j = 0; j < count; ++j)
-        if (all || j + 1 == count) outputs.push_back(static_cast<int>(ids.size()) + j);
       ids.insert(ids.end(), tokens[i].begin(), tokens[i].end());
     }
-    const int vocab = llama->config().vocab;
-    std::vector<float> logits(outputs.size() * static_cast<std::size_t>(vocab), NAN);
-    llama->forward(*cache, chunks, ids, outputs, {logits.data(), static_cast<int>(outputs.size()), vocab});
-    return logits;
+    llama->forward(*cache, chunks, ids, outputs);
   }
 };
 
@@ -114,8 +120,10 @@ ModelConfig shape() {
   return c;
 }
 
-std::shared_ptr<const Weights> weights_in(const FormatOf& formats) {
-  auto weights = std::make_shared<Weights>(*test::make_weights(shape(), formats, test::random_matrix));
+std::shared_ptr<const Weights> weights_in(const FormatOf& formats, int vocabulary = shape().vocab) {
+  ModelConfig config = shape();
+  config.vocab = vocabulary;
+  auto weights = std::make_shared<Weights>(*test::make_weights(config, formats, test::random_matrix));
   unsigned seed = 100;
   for (LayerWeights& layer : weights->layers) {
     layer.q_norm = layer.k_norm = std::vector<float>(64, 1.1f);
@@ -227,11 +235,134 @@ TEST(CudaLlama, RecordedStepsGoOnWhereKeysAreSplit) {
 TEST(CudaLlama, AWarmStepTakesNoDeviceMemory) {
   Placed model(emulated(), weights_in(uniform_formats(Precision::f16)), Activations::f32, Precision::f16);
   KvSequence sequence(*model.cache);
+  ops::Sampler sampler({.top_p = 0.9f, .repetition_penalty = 1.2f});
+  sampler.accept_prompt(some_ids(20, 0));
   (void)model.run({&sequence}, {some_ids(20, 0)});
+  const auto choose = [&](int id) {
+    Output output{.sampler = &sampler};
+    model.forward({&sequence}, {{id}}, {&output, 1});
+    EXPECT_EQ(output.error, "");
+    sampler.accept(output.token);
+  };
   (void)model.run({&sequence}, {{1}});
+  choose(2);
   const std::size_t before = simt::device_memory::allocations();
-  for (int step = 0; step < 4; ++step) (void)model.run({&sequence}, {{step}});
+  for (int step = 0; step < 4; ++step) choose(step);
   EXPECT_EQ(simt::device_memory::allocations(), before);
+}
+
+/// Samplers of every option, that have seen a prompt and an answer.
+std::vector<ops::Sampler> samplers() {
+  const std::vector<ops::SampleOptions> kinds{
+      {.temperature = 0},
+      {.seed = 1},
+      {.temperature = 0.6f, .top_k = 7, .seed = 2},
+      {.top_p = 0.7f, .seed = 3},
+      {.temperature = 1.4f, .min_p = 0.05f, .seed = 4},
+      {.temperature = 1.2f, .top_k = 30, .top_p = 0.9f, .min_p = 0.01f, .seed = 5},
+      {.temperature = 0, .repetition_penalty = 3.0f},
+      {.presence_penalty = 1.5f, .seed = 6},
+      {.temperature = 0.8f, .frequency_penalty = -2.0f, .seed = 7},
+      {.temperature = 0, .logit_bias = {{70, 40.0f}}},
+      {.top_p = 0.95f, .repetition_penalty = 1.3f, .logit_bias = {{9, -INFINITY}, {4, 2.0f}, {4, 1.0f}}, .seed = 8},
+  };
+  std::vector<ops::Sampler> all;
+  for (const ops::SampleOptions& options : kinds) {
+    ops::Sampler& sampler = all.emplace_back(options, 1);
+    sampler.accept_prompt(some_ids(20, 3));
+    for (int id : {5, 6, 5, 60}) sampler.accept(id);
+  }
+  return all;
+}
+
+/// What the sampler makes of logits on the host.
+int on_host(ops::Sampler sampler, std::span<const float> logits) {
+  std::vector<float> copy(logits.begin(), logits.end());
+  return sampler.sample(copy);
+}
+
+/// Outputs of one row in many ways, in a prompt and in a step of its own: the tokens are those of the CPU's sampler for the logits of that
+/// very forward. None of these draws is near the border between two tokens.
+TEST(CudaLlama, ChoosesTheTokensOfTheSampler) {
+  for (const int vocabulary : {72, 71}) {  // 71: rows of logits are padded
+    Placed model(emulated(), weights_in(uniform_formats(Precision::f16), vocabulary), Activations::f32, Precision::f16);
+    KvSequence sequence(*model.cache);
+    std::vector<ops::Sampler> all = samplers();
+    for (const std::vector<int>& ids : {std::vector<int>{3, 1, 4, 1, 5, 9, 2, 6}, {65}, {35}}) {
+      const int last = static_cast<int>(ids.size()) - 1;
+      std::vector<Output> outputs{{.row = last}};
+      for (ops::Sampler& sampler : all)
+        if (vocabulary == 72 || sampler.options().logit_bias.empty()) outputs.push_back({.row = last, .sampler = &sampler});
+      outputs.push_back({.row = last});
+      model.forward({&sequence}, {ids}, outputs);
+      const std::span<const float> logits = outputs.front().logits;
+      ASSERT_EQ(logits.size(), static_cast<std::size_t>(vocabulary));
+      EXPECT_TRUE(std::equal(logits.begin(), logits.end(), outputs.back().logits.begin()));
+      for (std::size_t i = 1; i + 1 < outputs.size(); ++i)
+        EXPECT_EQ(outputs[i].token, on_host(*outputs[i].sampler, logits))
+            << "output " << i << " of " << vocabulary << ": " << outputs[i].error;
+    }
+  }
+}
+
+/// One recording serves every mixture of outputs: with each step each sequence is sampled under other options, or gives its logits.
+TEST(CudaLlama, RecordedStepsTakeOtherOptions) {
+  Placed model(emulated(), weights_in(uniform_formats(Precision::f16)), Activations::f32, Precision::f16);
+  std::vector<KvSequence> sequences, twins;
+  for (std::vector<KvSequence>* of : {&sequences, &twins})
+    for (int i = 0; i < 3; ++i) of->emplace_back(*model.cache);
+  const auto all_of = [](std::vector<KvSequence>& of) { return std::vector<KvSequence*>{&of[0], &of[1], &of[2]}; };
+  const std::vector<std::vector<int>> prompts{some_ids(3, 0), some_ids(33, 1), some_ids(40, 2)};
+  (void)model.run(all_of(sequences), prompts);
+  (void)model.run(all_of(twins), prompts);
+  std::vector<ops::Sampler> all = samplers();
+  for (std::size_t step = 0; step < 6; ++step) {
+    const int id = static_cast<int>(step);
+    const std::vector<std::vector<int>> ids{{id}, {id + 11}, {id + 22}};
+    const std::vector<float> logits = model.run(all_of(twins), ids);
+    std::vector<Output> outputs(3);
+    for (std::size_t i = 0; i < 3; ++i)
+      outputs[i] = {.row = static_cast<int>(i), .sampler = i == step % 4 ? nullptr : &all[(2 * step + i) % all.size()]};
+    model.forward(all_of(sequences), ids, outputs);
+    for (std::size_t i = 0; i < 3; ++i) {
+      const std::span<const float> row = std::span(logits).subspan(i * 72, 72);
+      if (outputs[i].sampler == nullptr)
+        EXPECT_TRUE(std::equal(row.begin(), row.end(), outputs[i].logits.begin(), outputs[i].logits.end())) << "step " << step;
+      else
+        EXPECT_EQ(outputs[i].token, on_host(*outputs[i].sampler, row)) << "step " << step << ", sequence " << i;
+    }
+  }
+}
+
+/// More adjustments than there is room for: the block grows between two steps, whose recordings are made anew.
+TEST(CudaLlama, AdjustmentsMayBeMany) {
+  Placed model(emulated(), weights_in(uniform_formats(Precision::f16)), Activations::f32, Precision::f16);
+  KvSequence sequence(*model.cache), twin(*model.cache);
+  (void)model.run({&sequence, &twin}, {some_ids(9, 0), some_ids(9, 0)});
+  ops::SampleOptions options{.top_p = 0.9f, .seed = 21};
+  for (const int count : {0, 0, 3, 1500, 1500, 5}) {
+    options.logit_bias.clear();
+    for (int i = 0; i < count; ++i) options.logit_bias.push_back({i % 72, 0.25f * static_cast<float>(i % 5) - 0.5f});
+    const std::vector<float> logits = model.run({&twin}, {{8}});
+    ops::Sampler sampler(options);
+    Output output{.sampler = &sampler};
+    model.forward({&sequence}, {{8}}, {&output, 1});
+    EXPECT_EQ(output.token, on_host(sampler, logits)) << count;
+  }
+}
+
+TEST(CudaLlama, SaysWhyThereIsNoToken) {
+  auto weights = std::make_shared<Weights>(*weights_in(uniform_formats(Precision::f16)));
+  weights->final_norm[3] = NAN;
+  Placed model(emulated(), weights, Activations::f32, Precision::f16);
+  KvSequence sequence(*model.cache);
+  ops::Sampler sampler({.top_p = 0.5f});
+  for (int step = 0; step < 3; ++step) {
+    Output output{.sampler = &sampler, .token = 1};
+    model.forward({&sequence}, {{4}}, {&output, 1});
+    EXPECT_EQ(output.token, -1);
+    EXPECT_NE(output.error.find("a logit is NaN or infinite"), std::string::npos) << output.error;
+  }
 }
 
 TEST(CudaLlama, SharedPagesAreCopiedOnTheDevice) {
@@ -256,7 +387,7 @@ TEST(CudaLlama, RefusesWhatTheDeviceCannotSee) {
   ASSERT_TRUE(sequence.extend(2));
   const KvChunk chunk = sequence.last(2);
   const std::vector<int> ids{3, shape().vocab};
-  EXPECT_THROW(model.llama->forward(*model.cache, {&chunk, 1}, ids, {}, {}), Error);
+  EXPECT_THROW(model.llama->forward(*model.cache, {&chunk, 1}, ids, {}), Error);
   sequence.truncate(0);
   EXPECT_EQ(model.run({&sequence}, {{3}}).size(), static_cast<std::size_t>(shape().vocab)) << "and goes on";
 }
@@ -309,6 +440,12 @@ TEST(Devices, ThatCannotRunAModelArePassedOver) {
   EXPECT_NE(device_of("auto", small, &said).find("cpu ("), std::string::npos);
   EXPECT_NE(said.find("device: not cuda:0 (SIMT emulator): head_dim = 8"), std::string::npos) << said;
   EXPECT_NE(device_of("cuda", small).find("head_dim = 8"), std::string::npos);
+}
+
+TEST(Devices, RefuseAVocabularyThatCannotBeSampled) {
+  ModelConfig large = shape();
+  large.vocab = (1 << 19) + 1;
+  EXPECT_NE(device_of("cuda", large).find("the vocabulary has 524289 tokens, expected at most 524288"), std::string::npos);
 }
 
 TEST(Devices, ThatAreNotThereAreRefused) {

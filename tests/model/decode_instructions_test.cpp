@@ -51,13 +51,12 @@ std::shared_ptr<const Weights> make_weights(Precision p) {
 }
 
 /// What is counted. Its name is what callgrind is told.
-extern "C" [[gnu::noinline]] void vernier_counted_decode(Llama<CpuBackend>& llama, KvCache& cache, KvSequence& sequence,
-                                                         MatrixView<float> logits, int count) {
+extern "C" [[gnu::noinline]] void vernier_counted_decode(Llama<CpuBackend>& llama, KvCache& cache, KvSequence& sequence, int count) {
   for (int id = 0; id < count; ++id) {
     if (!sequence.extend(1)) std::abort();
     const KvChunk chunk = sequence.last(1);
-    const int row = 0;
-    llama.forward(cache, {&chunk, 1}, {&id, 1}, {&row, 1}, logits);
+    Output output;
+    llama.forward(cache, {&chunk, 1}, {&id, 1}, {&output, 1});
   }
 }
 
@@ -67,12 +66,11 @@ int decode(Precision p) {
   Llama<CpuBackend> llama(make_weights(p), CpuBackend(pool));
   KvCache cache({.precision = Precision::f16}, llama.kv_geometry(1));
   KvSequence sequence(cache);
-  std::vector<float> logits(static_cast<std::size_t>(shape().vocab));
-  const MatrixView<float> row(logits.data(), 1, shape().vocab);
   const KvChunk warm = sequence.extend(depth) ? sequence.last(1) : KvChunk{};
   const int id = 0;
-  llama.forward(cache, {&warm, 1}, {&id, 1}, {&id, 1}, row);
-  vernier_counted_decode(llama, cache, sequence, row, tokens);
+  Output output;
+  llama.forward(cache, {&warm, 1}, {&id, 1}, {&output, 1});
+  vernier_counted_decode(llama, cache, sequence, tokens);
   return 0;
 }
 

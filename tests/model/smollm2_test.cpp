@@ -10,13 +10,13 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
-#include <numeric>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "common/model/cpu_llama.hpp"
 #include "common/model/formats.hpp"
+#include "support/outputs.hpp"
 
 namespace vernier::model {
 namespace {
@@ -58,10 +58,7 @@ std::vector<Expected> read_expected() {
 class Model {
  public:
   Model(Precision weights, Precision kv, Activations activations = default_activations)
-      : pool_(2),
-        llama_(load(weights), CpuBackend(pool_, activations)),
-        cache_({.precision = kv}, llama_.kv_geometry(40)),
-        logits_(static_cast<std::size_t>(chunk_tokens) * static_cast<std::size_t>(vocab())) {}
+      : pool_(2), llama_(load(weights), CpuBackend(pool_, activations)), cache_({.precision = kv}, llama_.kv_geometry(40)) {}
 
   int vocab() const { return llama_.config().vocab; }
   KvSequence sequence() { return KvSequence(cache_); }
@@ -71,13 +68,11 @@ class Model {
   void run(KvSequence& sequence, std::span<const int> ids, Use&& use) {
     while (!ids.empty()) {
       const int count = std::min(static_cast<int>(ids.size()), chunk_tokens);
-      std::vector<int> outputs(static_cast<std::size_t>(count));
-      std::iota(outputs.begin(), outputs.end(), 0);
+      std::vector<Output> outputs = test::logits_of(count);
       ASSERT_TRUE(sequence.extend(count));
       const KvChunk chunk = sequence.last(count);
-      const MatrixView<float> logits(logits_.data(), count, vocab());
-      llama_.forward(cache_, {&chunk, 1}, ids.first(static_cast<std::size_t>(count)), outputs, logits);
-      for (int i = 0; i < count; ++i) use(std::span<float>(logits.row(i), static_cast<std::size_t>(vocab())));
+      llama_.forward(cache_, {&chunk, 1}, ids.first(static_cast<std::size_t>(count)), outputs);
+      for (const Output& output : outputs) use(output.logits);
       ids = ids.subspan(static_cast<std::size_t>(count));
     }
   }
@@ -91,7 +86,6 @@ class Model {
   cpu::ThreadPool pool_;
   Llama<CpuBackend> llama_;
   KvCache cache_;
-  std::vector<float> logits_;
 };
 
 /// KL(reference || logits) over the groups that the reference keeps: its 8 best tokens, and the rest of each class. A lower bound.

@@ -9,6 +9,7 @@
 
 #include "common/model/cpu_llama.hpp"
 #include "support/compare.hpp"
+#include "support/outputs.hpp"
 #include "support/tiny_models.hpp"
 
 namespace vernier::model {
@@ -29,13 +30,11 @@ class TinyModel {
   /// Logits of each of `ids`, which follow those that the sequence holds. (ids, vocab)
   std::vector<float> run(KvSequence& sequence, const std::vector<int>& ids) {
     const int count = static_cast<int>(ids.size());
-    std::vector<float> logits(ids.size() * static_cast<std::size_t>(config().vocab));
-    std::vector<int> outputs(ids.size());
-    for (int i = 0; i < count; ++i) outputs[static_cast<std::size_t>(i)] = i;
+    std::vector<Output> outputs = test::logits_of(count);
     EXPECT_TRUE(sequence.extend(count));
     const KvChunk chunk = sequence.last(count);
-    llama_.forward(cache_, {&chunk, 1}, ids, outputs, {logits.data(), count, config().vocab});
-    return logits;
+    llama_.forward(cache_, {&chunk, 1}, ids, outputs);
+    return test::joined(outputs);
   }
 
   KvSequence sequence() { return KvSequence(cache_); }

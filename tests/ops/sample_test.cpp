@@ -136,7 +136,8 @@ TEST(Sample, TellsWhatItWouldDo) {
   Sampler sampler(options, 3);
   sampler.accept_prompt(std::vector<int>{7, 5, 7});
   for (int id : {1, 5, 1, 99}) sampler.accept(id);
-  std::vector<LogitAdjustment> adjustments{{42, 42.0f, 42}};  // its memory is used again
+  ASSERT_EQ(sampler.most_adjustments(), 7u);  // token 99 is outside the vocabulary
+  std::vector<LogitAdjustment> adjustments(7);
   const SampleRow row = sampler.row(20, adjustments);
   EXPECT_EQ(row.temperature, 0.7f);
   EXPECT_EQ(row.top_k, 9);
@@ -148,7 +149,6 @@ TEST(Sample, TellsWhatItWouldDo) {
   EXPECT_EQ(row.draw, uniform(11, 3, 4));
   ASSERT_EQ(row.num_adjustments, 6);
   const std::vector<LogitAdjustment> want{{1, 0, 2}, {2, -1.0f, -1}, {5, 1.0f, -1}, {5, 0.25f, -1}, {5, 0, 1}, {7, 0, 0}};
-  ASSERT_EQ(adjustments.size(), want.size());
   for (std::size_t i = 0; i < want.size(); ++i) {
     EXPECT_EQ(adjustments[i].id, want[i].id) << i;
     EXPECT_EQ(adjustments[i].bias, want[i].bias) << i;

@@ -224,6 +224,8 @@ TEST_F(Api, ModelsTellWhatIsReallyHeld) {
 
 TEST_F(Api, MetricsCountWhatHappened) {
   start();
+  ASSERT_EQ(post("/v1/completions", R"({"prompt":"abc","max_tokens":3,"ignore_eos":true,"logprobs":1,"vernier":{"tier":"f16"}})").status,
+            200);
   ASSERT_EQ(post("/v1/chat/completions", chat_body()).status, 200);
   const char* idle = "vernier_num_requests_running{model_name=\"toy\",tier=\"i8\"} 0";
   Answer answer;
@@ -231,11 +233,13 @@ TEST_F(Api, MetricsCountWhatHappened) {
     answer = client_->request("GET", "/metrics");
     return answer.body.find(idle) != std::string::npos;
   }));
-  for (const char* line : {idle, "vernier_kv_cache_usage_perc{model_name=\"toy\",tier=\"nf4\"} 0",
-                           "vernier_prompt_tokens_total{model_name=\"toy\",tier=\"i8\"} 11",
-                           "vernier_time_to_first_token_seconds_bucket{model_name=\"toy\",tier=\"i8\",le=\"0.001\"}",
-                           "vernier_e2e_request_latency_seconds_count{model_name=\"toy\",tier=\"i8\"} 1",
-                           "vernier_routing_decisions_total{model_name=\"toy\",reason=\"no-signal\",tier=\"i8\"} 1"})
+  for (const char* line :
+       {idle, "vernier_kv_cache_usage_perc{model_name=\"toy\",tier=\"nf4\"} 0",
+        "vernier_prompt_tokens_total{model_name=\"toy\",tier=\"i8\"} 11", "vernier_host_logits_total{model_name=\"toy\",tier=\"i8\"} 0",
+        "vernier_host_logits_total{model_name=\"toy\",tier=\"f16\"} 3",
+        "vernier_time_to_first_token_seconds_bucket{model_name=\"toy\",tier=\"i8\",le=\"0.001\"}",
+        "vernier_e2e_request_latency_seconds_count{model_name=\"toy\",tier=\"i8\"} 1",
+        "vernier_routing_decisions_total{model_name=\"toy\",reason=\"no-signal\",tier=\"i8\"} 1"})
     EXPECT_NE(answer.body.find(line), std::string::npos) << line << "\n" << answer.body.substr(0, 4000);
 }
 

@@ -93,7 +93,7 @@ class ToyTier : public TierModel {
     return true;
   }
 
-  void forward(std::span<const Chunk> chunks, MatrixView<float> logits) override {
+  void forward(std::span<const Chunk> chunks, std::span<model::Output> outputs) override {
     if (config_.delay.count() > 0) std::this_thread::sleep_for(config_.delay);
     int tokens = 0;
     for (const Chunk& chunk : chunks) {
@@ -103,7 +103,9 @@ class ToyTier : public TierModel {
     }
     watch_->largest_batch = std::max(watch_->largest_batch.load(), static_cast<int>(chunks.size()));
     watch_->most_tokens = std::max(watch_->most_tokens.load(), tokens);
-    int row = 0;
+    logits_.resize(outputs.size() * toy_vocabulary);
+    const MatrixView<float> logits(logits_.data(), static_cast<int>(outputs.size()), toy_vocabulary);
+    int row = -1;
     for (const Chunk& chunk : chunks) {
       Sequence& s = sequences_.at(chunk.sequence);
       for (int id : chunk.tokens) {
@@ -112,8 +114,11 @@ class ToyTier : public TierModel {
         memory_[index(page, s.tokens % config_.page_tokens)] = id;
         ++s.tokens;
       }
-      if (chunk.wants_logits) fill(s, logits.row(row++));
+      row += static_cast<int>(chunk.tokens.size());
+      for (std::size_t i = 0; i < outputs.size(); ++i)
+        if (outputs[i].row == row) fill(s, logits.row(static_cast<int>(i)));
     }
+    model::finish_on_host(outputs, logits);
   }
 
  private:
@@ -143,6 +148,7 @@ class ToyTier : public TierModel {
   ToyConfig config_;
   PagePool pool_;
   std::vector<int> memory_;
+  std::vector<float> logits_;
   std::map<int, Sequence> sequences_;
   int next_ = 0;
   std::shared_ptr<ToyWatch> watch_;

@@ -8,6 +8,7 @@
 #include "vernier/core/error.hpp"
 #include "vernier/cuda/block.cuh"
 #include "vernier/cuda/runtime.cuh"
+#include "vernier/ops/sample_mass.hpp"
 
 namespace vernier::model {
 namespace {
@@ -41,6 +42,8 @@ std::string why_not(const cuda::DeviceInfo& device, const ModelConfig& config) {
   if (!cuda::is_attention_head_dim(config.head_dim)) return concat("head_dim = ", config.head_dim, ", expected 64, 80, 96 or 128");
   for (const auto& [name, width] : {std::pair("hidden size", config.hidden), std::pair("FFN size", config.ffn)})
     if (width % 16 != 0) return concat(name, " = ", width, ", expected a multiple of 16");
+  if (config.vocab > cuda::most_vocabulary)
+    return concat("the vocabulary has ", config.vocab, " tokens, expected at most ", cuda::most_vocabulary);
   return {};
 }
 

@@ -30,9 +30,8 @@ class CudaDevice final : public Device {
 
   std::unique_ptr<PlacedModel> place(std::shared_ptr<const Weights> weights, Activations activations) override {
     cuda::runtime::use_device(info_.index);
-    CudaBackend<A> backend(info_);
-    auto on_device = std::make_shared<const CudaWeights>(to_cuda(*weights, activations, backend.stream()));
-    return std::make_unique<PlacedLlama<CudaBackend<A>>>(std::move(on_device), std::move(backend));
+    auto on_device = std::make_shared<const CudaWeights>(to_cuda(*weights, activations));
+    return std::make_unique<PlacedLlama<CudaBackend<A>>>(std::move(on_device), CudaBackend<A>(info_));
   }
 
  private:

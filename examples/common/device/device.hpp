@@ -9,6 +9,7 @@
 
 #include "common/model/config.hpp"
 #include "common/model/formats.hpp"
+#include "common/model/output.hpp"
 #include "common/model/weights.hpp"
 #include "vernier/core/matrix_view.hpp"
 #include "vernier/cpu/parallel.hpp"
@@ -32,9 +33,8 @@ class PlacedModel {
   /// Takes the memory that forwards of so many tokens and outputs need, so that what is free afterwards is free for pages.
   virtual void reserve(int tokens, int outputs) = 0;
 
-  /// See Llama::forward. cache: of this model's make_cache(). logits: in host memory, and there when this returns.
-  virtual void forward(KvPages& cache, std::span<const KvChunk> batch, std::span<const int> tokens, std::span<const int> outputs,
-                       MatrixView<float> logits) = 0;
+  /// See Llama::forward. cache: of this model's make_cache(). The outputs are there when this returns.
+  virtual void forward(KvPages& cache, std::span<const KvChunk> batch, std::span<const int> tokens, std::span<Output> outputs) = 0;
 
   /// Writes keys and values that no forward made, for those who want a full cache and do not ask what is in it. k, v: (tokens,
   /// kv_heads * head_dim), in host memory; not rotated.

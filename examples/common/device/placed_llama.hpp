@@ -24,9 +24,8 @@ class PlacedLlama final : public PlacedModel {
 
   void reserve(int tokens, int outputs) override { llama_.reserve(tokens, outputs); }
 
-  void forward(KvPages& cache, std::span<const KvChunk> batch, std::span<const int> tokens, std::span<const int> outputs,
-               MatrixView<float> logits) override {
-    llama_.forward(static_cast<Cache&>(cache), batch, tokens, outputs, logits);
+  void forward(KvPages& cache, std::span<const KvChunk> batch, std::span<const int> tokens, std::span<Output> outputs) override {
+    llama_.forward(static_cast<Cache&>(cache), batch, tokens, outputs);
   }
 
   void append(KvPages& cache, int layer, std::span<const KvChunk> batch, MatrixView<const float> k, MatrixView<const float> v) override {

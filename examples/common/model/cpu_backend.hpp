@@ -10,6 +10,7 @@
 
 #include "common/model/cpu_state.hpp"
 #include "common/model/formats.hpp"
+#include "common/model/output.hpp"
 #include "common/model/weights.hpp"
 #include "vernier/attention/attention.hpp"
 #include "vernier/attention/precompiled.hpp"
@@ -60,9 +61,9 @@ class CpuBackend {
   /// Nothing: a forward takes its memory as it comes, and the host has more.
   void reserve(State&, int, int) {}
 
-  /// A forward of t tokens; logits are wanted for those of `outputs`.
-  Step begin(State& state, KvCache& cache, std::span<const KvChunk> batch, int t, std::span<const int> outputs, MatrixView<float> logits) {
-    return state.begin(cache, batch, t, outputs, logits);
+  /// A forward of t tokens.
+  Step begin(State& state, KvCache& cache, std::span<const KvChunk> batch, int t, std::span<Output> outputs) {
+    return state.begin(cache, batch, t, outputs);
   }
 
   /// Does `work`, the calls that follow. Other backends may do it later or more than once.
@@ -74,10 +75,10 @@ class CpuBackend {
   /// out(i) = row ids[i] of the table. out: (t, hidden).
   void embed(const Embedding& table, std::span<const int> ids, MatrixView<float> out) { table.look_up(ids, out, pool_); }
 
-  /// out(i) = row rows[i] of x.
-  void gather(MatrixView<const float> x, std::span<const int> rows, MatrixView<float> out) {
+  /// out(i) = the row of x that output i is about.
+  void gather(MatrixView<const float> x, std::span<const Output> outputs, MatrixView<float> out) {
     for (int i = 0; i < out.rows; ++i)
-      std::memcpy(out.row(i), x.row(rows[static_cast<std::size_t>(i)]), static_cast<std::size_t>(x.cols) * sizeof(float));
+      std::memcpy(out.row(i), x.row(outputs[static_cast<std::size_t>(i)].row), static_cast<std::size_t>(x.cols) * sizeof(float));
   }
 
   void rms_norm(MatrixView<const float> x, const std::vector<float>& weight, float epsilon, MatrixView<float> y) {
@@ -122,6 +123,9 @@ class CpuBackend {
   void attention(int layer, const LayerWeights&, const Step& step, int window) {
     vernier::attention(*pool_, step.cache, layer, step.batch, step.q, step.mixed, AttentionOptions{.window = window}, attention_workspace_);
   }
+
+  /// The outputs get their tokens, or their logits.
+  void choose(const Step& step) { finish_on_host(step.outputs, step.logits); }
 
  private:
   /// x + bias[col], where there is a bias.

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "common/model/config.hpp"
+#include "common/model/output.hpp"
 #include "common/model/rope_config.hpp"
 #include "vernier/core/buffer.hpp"
 #include "vernier/core/matrix_view.hpp"
@@ -14,11 +15,11 @@
 
 namespace vernier::model {
 
-/// One forward of t tokens, of which o get logits; see Llama for who writes what.
+/// One forward of t tokens with o outputs; see Llama for who writes what.
 struct CpuStep {
   KvCache& cache;
   std::span<const KvChunk> batch;
-  std::span<const int> outputs;  // (o)
+  std::span<Output> outputs;  // (o)
   RotaryView rotary;
   MatrixView<float> hidden;           // (t, hidden): the residual stream
   MatrixView<float> normed;           // (t, hidden)
@@ -34,8 +35,8 @@ class CpuState {
  public:
   explicit CpuState(const ModelConfig& config) : config_(&config), rope_(rope_config(config)) {}
 
-  /// Makes room for a forward. Its views live until the next call.
-  CpuStep begin(KvCache& cache, std::span<const KvChunk> batch, int t, std::span<const int> outputs, MatrixView<float> logits) {
+  /// Makes room for a forward. Its views live until the next call, and so do logits that outputs keep.
+  CpuStep begin(KvCache& cache, std::span<const KvChunk> batch, int t, std::span<Output> outputs) {
     for (const KvChunk& chunk : batch) rope_.reserve(chunk.first + chunk.count);
     const int o = static_cast<int>(outputs.size());
     const auto room = [](Buffer<float>& buffer, int rows, int cols) {
@@ -56,13 +57,13 @@ class CpuState {
             .gate = room(gate_, t, config_->ffn),
             .selected = normed.slice_rows(0, o),
             .final = normed.slice_rows(0, o),
-            .logits = logits};
+            .logits = room(logits_, o, config_->vocab)};
   }
 
  private:
   const ModelConfig* config_;
   ops::RopeTable rope_;
-  Buffer<float> hidden_, normed_, q_, k_, v_, mixed_, gate_;
+  Buffer<float> hidden_, normed_, q_, k_, v_, mixed_, gate_, logits_;
 };
 
 }  // namespace vernier::model

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/model/cuda_graphs.cuh"
+#include "common/model/cuda_outputs.cuh"
 #include "common/model/cuda_products.cuh"
 #include "common/model/cuda_state.cuh"
 #include "common/model/cuda_weights.cuh"
@@ -21,6 +22,7 @@
 #include "vernier/ops/elementwise.cuh"
 #include "vernier/ops/quantize_rows.cuh"
 #include "vernier/ops/rmsnorm.cuh"
+#include "vernier/ops/sample.cuh"
 
 // The kernels of attention are compiled in files of their own.
 namespace vernier::cuda {
@@ -55,9 +57,6 @@ class CudaBackend {
     workspace_ = {partials_.data(), partials_.size(), counters_.data(), counters_.size(), 2 * device.processors};
   }
 
-  const cuda::OwnedStream& stream() const { return stream_; }
-  std::size_t recorded_steps() const { return graphs_.size(); }
-
   /// Pages in memory that the result owns.
   std::shared_ptr<cuda::KvCache> make_cache(const KvConfig& config, const KvGeometry& geometry) {
     struct Owned {
@@ -75,25 +74,27 @@ class CudaBackend {
 
   void reserve(State& state, int tokens, int outputs) {
     cuda::runtime::use_device(device_);
-    state.reserve({padded_rows(tokens), padded_rows(outputs), outputs, 0}, 0, stream_);
+    state.reserve({.tokens = padded_rows(tokens), .outputs = padded_rows(outputs), .chunks = outputs, .pages = 0, .adjustments = 0}, 0,
+                  stream_);
   }
 
-  /// A forward of t tokens; logits are wanted for those of `outputs`. Throws Error when the batch does not fit its pages.
-  Step begin(State& state, cuda::KvCache& cache, std::span<const KvChunk> batch, int t, std::span<const int> outputs,
-             MatrixView<float> logits) {
+  /// A forward of t tokens. Throws Error when the batch does not fit its pages.
+  Step begin(State& state, cuda::KvCache& cache, std::span<const KvChunk> batch, int t, std::span<Output> outputs) {
     cuda::runtime::use_device(device_);
     stream_.synchronize();  // a forward that ended in an Error may have left copies behind of what grows now; otherwise there is nothing to
                             // wait for
     const auto chunks = static_cast<int>(batch.size()), o = static_cast<int>(outputs.size());
     const bool decode = t == chunks && t == o && t > 0;
     const int rows = decode ? padded_rows(t) : t;
-    int pages = 0, positions = 0;
+    int pages = 0, positions = 0, adjustments = 0;
     for (const KvChunk& chunk : batch) {
       pages += cache.pages_for(chunk.first + chunk.count);
       positions = std::max(positions, chunk.first + chunk.count);
     }
-    state.reserve({rows, decode ? rows : o, chunks, pages}, positions, stream_);
-    return state.begin(cache, batch, rows, outputs, logits, decode, stream_);
+    for (const Output& output : outputs)
+      if (output.sampler != nullptr) adjustments += static_cast<int>(output.sampler->most_adjustments());
+    state.reserve({rows, decode ? rows : o, chunks, pages, adjustments}, positions, stream_);
+    return state.begin(cache, batch, rows, outputs, decode, stream_);
   }
 
   /// out(i) = row ids[i] of the table, looked up on the host: a token needs one row, and the device's memory is dear.
@@ -104,7 +105,7 @@ class CudaBackend {
     cuda::upload(std::span<const float>(embedded_.data(), values), out.data, stream_);
   }
 
-  /// Does `work`, from its first launch to the logits on the host: by calling it, or by replaying what it did the last time.
+  /// Does `work`, from its first launch to the results on the host: by calling it, or by replaying what it did the last time.
   template <class Work>
   void run(State& state, const Step& step, Work&& work) {
     if (step.decode)
@@ -112,10 +113,7 @@ class CudaBackend {
                   stream_, work);
     else
       work();
-    const MatrixView<float>& to = step.host_logits;
-    for (int row = 0; row < to.rows; ++row)
-      cuda::download<float>(step.logits.row(row), {to.row(row), static_cast<std::size_t>(to.cols)}, stream_);
-    stream_.synchronize();
+    outputs_.fetch(step, stream_);
   }
 
   /// out(i) = row rows[i] of x.
@@ -226,6 +224,11 @@ class CudaBackend {
     if (next == Precision::i8) round(MatrixView<const float>(static_cast<float*>(out.data), step.q.rows, step.q.cols), next, step.mixed);
   }
 
+  /// The next tokens. Logits that are wanted on the host stay as they are.
+  void choose(const Step& step) {
+    if (step.samples) cuda::sample<cuda::SampleConfig{.arch = A}>(step.sample, stream_);
+  }
+
  private:
   /// Whether this step's attention is split; part of what its recording depends on.
   static int merges(const Step& step) {
@@ -252,6 +255,7 @@ class CudaBackend {
   cuda::GemmWorkspace workspace_;
   cuda::PinnedBuffer<float> embedded_;
   CudaGraphs graphs_;
+  CudaOutputs outputs_;
 };
 
 }  // namespace vernier::model

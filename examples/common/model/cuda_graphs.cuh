@@ -47,8 +47,6 @@ class CudaGraphs {
     graph.replay(stream);
   }
 
-  std::size_t size() const { return entries_.size(); }
-
  private:
   struct Entry {
     CudaGraphKey key;

@@ -10,6 +10,7 @@
 #include "common/model/config.hpp"
 #include "common/model/cuda_batch.cuh"
 #include "common/model/cuda_rows.hpp"
+#include "common/model/output.hpp"
 #include "common/model/rope_config.hpp"
 #include "vernier/attention/attention.cuh"
 #include "vernier/core/math.hpp"
@@ -17,6 +18,7 @@
 #include "vernier/cuda/stream.cuh"
 #include "vernier/kv/cache.cuh"
 #include "vernier/ops/rope.hpp"
+#include "vernier/ops/sample.cuh"
 
 namespace vernier::model {
 
@@ -25,7 +27,8 @@ namespace vernier::model {
 struct CudaStep {
   cuda::KvCache* cache;
   CudaBatch batch;
-  CudaIndices outputs;  // those of the batch
+  CudaIndices outputs;        // those of the batch
+  std::span<Output> results;  // where they go in the end
   RotaryView rotary;
   cuda::AttentionStates states;
   MatrixView<float> hidden;
@@ -35,9 +38,10 @@ struct CudaStep {
   CudaRows scratch, more_scratch;  // (t, ffn), or what else is needed
   MatrixView<float> selected;
   CudaRows final;
+  cuda::SampleBatch sample;  // has the logits
   MatrixView<float> logits;
-  MatrixView<float> host_logits;  // where the caller wants them
-  bool decode;                    // one token of each sequence, with logits: such steps repeat
+  bool decode;   // one token of each sequence, with an output: such steps repeat
+  bool samples;  // some token is to be chosen, or the step will serve others in which there is
 };
 
 /// Device memory that is laid out anew when it grows.
@@ -73,21 +77,25 @@ class CudaState {
       place();
       arena_.reserve();
       place();
+      cuda::runtime::fill(sample_scratch_, 0, sample_bytes(), stream);
+      stream.synchronize();  // or it would be under way when a model that nobody used goes
       ++version_;
     }
     if (positions > rope_.positions()) grow_rope(positions, stream);
   }
 
   /// A forward of a batch, made for `rows` tokens. The batch is on its way to the device.
-  CudaStep begin(cuda::KvCache& cache, std::span<const KvChunk> batch, int rows, std::span<const int> outputs, MatrixView<float> logits,
-                 bool decode, cuda::Stream stream) {
+  CudaStep begin(cuda::KvCache& cache, std::span<const KvChunk> batch, int rows, std::span<Output> outputs, bool decode,
+                 cuda::Stream stream) {
     const CudaBatch sent = block_.send(cache, batch, outputs, rotary(), rows, decode, stream);
     const ModelConfig& c = *config_;
     const int o = sent.outputs.count;
     const MatrixView<float> qkv(qkv_, rows, c.q_width() + 2 * c.kv_width());
+    const MatrixView<float> logits(logits_, o, c.vocab, logits_stride());
     return {.cache = &cache,
             .batch = sent,
             .outputs = sent.outputs,
+            .results = outputs,
             .rotary = rotary(),
             .states = cuda::attention_states(block_.largest_attention(), states_),
             .hidden = {hidden_, rows, c.hidden},
@@ -101,9 +109,14 @@ class CudaState {
             .more_scratch = {more_scratch_, rows, c.ffn, scales_},
             .selected = {selected_, o, c.hidden},
             .final = {final_, o, c.hidden, scales_},
-            .logits = {logits_, o, c.vocab},
-            .host_logits = logits,
-            .decode = decode};
+            .sample = {.logits = logits,
+                       .rows = sent.samples,
+                       .adjustments = sent.adjustments,
+                       .ids = ids_,
+                       .scratch = {sample_scratch_, room_.outputs}},
+            .logits = logits,
+            .decode = decode,
+            .samples = decode || choose_some(outputs)};
   }
 
  private:
@@ -113,6 +126,13 @@ class CudaState {
     const std::ptrdiff_t half = rope_.half();
     return {rope_device_.data(), rope_device_.data() + half, rope_.positions(), rope_.half(), 2 * half};
   }
+
+  static bool choose_some(std::span<const Output> outputs) {
+    return std::any_of(outputs.begin(), outputs.end(), [](const Output& output) { return output.sampler != nullptr; });
+  }
+
+  int logits_stride() const { return round_up(config_->vocab, 4); }  // sampling reads four at a time
+  std::size_t sample_bytes() const { return cuda::sample_scratch_bytes(room_.outputs, config_->vocab); }
 
   void grow_rope(int positions, const cuda::OwnedStream& stream) {
     rope_.reserve(positions);
@@ -139,7 +159,9 @@ class CudaState {
     more_scratch_ = rows(room_.tokens, c.ffn);
     selected_ = rows(room_.outputs, c.hidden);
     final_ = rows(room_.outputs, c.hidden);
-    logits_ = rows(room_.outputs, c.vocab);
+    logits_ = rows(room_.outputs, logits_stride());
+    ids_ = arena_.take<int>(static_cast<std::size_t>(room_.outputs));
+    sample_scratch_ = arena_.take<std::byte>(sample_bytes());
     scales_ = rows(std::max(room_.tokens, room_.outputs), 1);
     states_ = arena_.take<std::byte>(cuda::attention_state_bytes(block_.largest_attention(), c.head_dim));
   }
@@ -153,7 +175,8 @@ class CudaState {
   CudaArena arena_;
   float *hidden_ = nullptr, *normed_ = nullptr, *qkv_ = nullptr, *mixed_ = nullptr, *gate_ = nullptr, *scratch_ = nullptr;
   float *more_scratch_ = nullptr, *selected_ = nullptr, *final_ = nullptr, *logits_ = nullptr, *scales_ = nullptr;
-  std::byte* states_ = nullptr;
+  int* ids_ = nullptr;
+  std::byte *states_ = nullptr, *sample_scratch_ = nullptr;
 };
 
 }  // namespace vernier::model

@@ -5,33 +5,19 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <utility>
 #include <vector>
 
+#include "common/model/cuda_staging.cuh"
 #include "common/model/formats.hpp"
 #include "common/model/weights.hpp"
 #include "vernier/cuda/memory.cuh"
-#include "vernier/cuda/stream.cuh"
 #include "vernier/layout/mma_weights.hpp"
 #include "vernier/quant/repack_mma.hpp"
 
 namespace vernier::model {
 
-/// Copies to the device and waits: for loading.
-template <class T>
-cuda::DeviceBuffer<T> to_device(std::span<const T> values, const cuda::OwnedStream& stream) {
-  cuda::DeviceBuffer<T> buffer(values.size());
-  cuda::upload(values, buffer.data(), stream);
-  stream.synchronize();
-  return buffer;
-}
-
 /// y = x * weight^T + bias on the device.
 struct CudaLinear {
-  CudaLinear() = default;
-  CudaLinear(const cuda::PackedWeights& packed, std::span<const float> bias_, const cuda::OwnedStream& stream)
-      : memory(to_device(packed.memory(), stream)), view(packed.view(memory.data())), bias(to_device(bias_, stream)) {}
-
   cuda::DeviceBuffer<std::uint8_t> memory;
   cuda::WeightView view;
   cuda::DeviceBuffer<float> bias;      // (n), or empty
@@ -67,7 +53,7 @@ struct CudaWeights {
 /// Repacks and copies. Activations: i8 multiplies i8 weights with a scale per row as integers; bf16 weights are multiplied as bf16, all
 /// others as f16. Throws Error where matrices that share an input would need it rounded in different ways, and where the device's memory is
 /// too small.
-CudaWeights to_cuda(const Weights& weights, Activations activations, const cuda::OwnedStream& stream);
+CudaWeights to_cuda(const Weights& weights, Activations activations);
 
 namespace detail {
 
@@ -93,47 +79,54 @@ inline std::vector<float> joined(std::initializer_list<const Linear*> parts) {
 
 }  // namespace detail
 
-/// Makes the products of a model, one after the other.
+/// Makes the products of a model, one after the other; each is copied while the next is repacked. It fills what lives longer than itself,
+/// since copies may still be under way when something goes wrong.
 class CudaUploader {
  public:
-  CudaUploader(Activations activations, const cuda::OwnedStream& stream) : integers_(activations != Activations::f32), stream_(stream) {}
+  explicit CudaUploader(Activations activations) : integers_(activations != Activations::f32) {}
 
-  CudaLinear linear(const Linear& from, Precision operand) const {
-    CudaLinear to(cuda::repack_mma(*from.weight), from.bias, stream_);
+  void wait() const { staging_.wait(); }
+
+  void linear(CudaLinear& to, const cuda::PackedWeights& packed, std::span<const float> bias, Precision operand) {
+    to.memory = staging_.send(packed.memory());
+    to.view = packed.view(to.memory.data());
+    to.bias = staging_.send(bias);
     to.operand = operand;
-    return to;
+  }
+  void linear(CudaLinear& to, const Linear& from, Precision operand) { linear(to, cuda::repack_mma(*from.weight), from.bias, operand); }
+  /// How this matrix alone wants its input.
+  void linear(CudaLinear& to, const Linear& from) { linear(to, from, operand_of({&from})); }
+
+  void vector(cuda::DeviceBuffer<float>& to, std::span<const float> values) { to = staging_.send(values); }
+  void norm(CudaNorm& to, std::span<const float> weight, Precision operand) {
+    vector(to.weight, weight);
+    to.operand = operand;
   }
 
-  CudaNorm norm(const std::vector<float>& weight, Precision operand) const { return {vector(weight), operand}; }
-  cuda::DeviceBuffer<float> vector(const std::vector<float>& values) const { return to_device(std::span<const float>(values), stream_); }
-
-  CudaLayer layer(const LayerWeights& from) const {
-    CudaLayer to;
-    const Precision qkv = detail::operand_of({&from.q, &from.k, &from.v}, integers_);
-    const Precision gate_up = detail::operand_of({&from.gate, &from.up}, integers_);
-    to.attention_norm = norm(from.attention_norm, qkv);
-    to.q_norm = vector(from.q_norm);
-    to.k_norm = vector(from.k_norm);
-    to.ffn_norm = norm(from.ffn_norm, gate_up);
+  void layer(CudaLayer& to, const LayerWeights& from) {
+    const Precision qkv = operand_of({&from.q, &from.k, &from.v}), gate_up = operand_of({&from.gate, &from.up});
+    norm(to.attention_norm, from.attention_norm, qkv);
+    vector(to.q_norm, from.q_norm);
+    vector(to.k_norm, from.k_norm);
+    norm(to.ffn_norm, from.ffn_norm, gate_up);
     if (alike({&from.q, &from.k, &from.v})) {
-      to.qkv.emplace_back(cuda::repack_mma({from.q.weight.get(), from.k.weight.get(), from.v.weight.get()}),
-                          detail::joined({&from.q, &from.k, &from.v}), stream_);
-      to.qkv.back().operand = qkv;
+      linear(to.qkv.emplace_back(), cuda::repack_mma({from.q.weight.get(), from.k.weight.get(), from.v.weight.get()}),
+             detail::joined({&from.q, &from.k, &from.v}), qkv);
     } else {
-      for (const Linear* part : {&from.q, &from.k, &from.v}) to.qkv.push_back(linear(*part, qkv));
+      for (const Linear* part : {&from.q, &from.k, &from.v}) linear(to.qkv.emplace_back(), *part, qkv);
     }
     if (alike({&from.gate, &from.up})) {
-      to.gate_up.emplace_back(cuda::repack_mma_gated(*from.gate.weight, *from.up.weight), std::span<const float>(), stream_);
-      to.gate_up.back().operand = gate_up;
+      linear(to.gate_up.emplace_back(), cuda::repack_mma_gated(*from.gate.weight, *from.up.weight), {}, gate_up);
     } else {
-      for (const Linear* part : {&from.gate, &from.up}) to.gate_up.push_back(linear(*part, gate_up));
+      for (const Linear* part : {&from.gate, &from.up}) linear(to.gate_up.emplace_back(), *part, gate_up);
     }
-    to.o = linear(from.o, detail::operand_of({&from.o}, integers_));
-    to.down = linear(from.down, detail::operand_of({&from.down}, integers_));
-    return to;
+    linear(to.o, from.o);
+    linear(to.down, from.down);
   }
 
  private:
+  Precision operand_of(std::initializer_list<const Linear*> parts) const { return detail::operand_of(parts, integers_); }
+
   static bool alike(std::initializer_list<const Linear*> parts) {
     for (const Linear* part : parts)
       if (part->weight->format() != (*parts.begin())->weight->format()) return false;
@@ -141,18 +134,18 @@ class CudaUploader {
   }
 
   bool integers_;
-  const cuda::OwnedStream& stream_;
+  CudaStaging staging_;
 };
 
-inline CudaWeights to_cuda(const Weights& weights, Activations activations, const cuda::OwnedStream& stream) {
-  const CudaUploader uploader(activations, stream);
+inline CudaWeights to_cuda(const Weights& weights, Activations activations) {
   CudaWeights to;
   to.config = weights.config;
   to.embedding = weights.embedding;
-  for (const LayerWeights& layer : weights.layers) to.layers.push_back(uploader.layer(layer));
-  const Precision head = detail::operand_of({&weights.head}, activations != Activations::f32);
-  to.final_norm = uploader.norm(weights.final_norm, head);
-  to.head = uploader.linear(weights.head, head);
+  CudaUploader uploader(activations);
+  for (const LayerWeights& layer : weights.layers) uploader.layer(to.layers.emplace_back(), layer);
+  uploader.linear(to.head, weights.head);
+  uploader.norm(to.final_norm, weights.final_norm, to.head.operand);
+  uploader.wait();
   return to;
 }
 

@@ -1,4 +1,4 @@
-// The forward of a Llama-class model, from token ids to logits, on whichever backend it is given. Read run_layer() first: it is the
+// The forward of a Llama-class model, from token ids to the next ones, on whichever backend it is given. Read run_layer() first: it is the
 // model. Weights are loaded in weights.hpp, pages of keys and values belong to the caller (vernier/kv/pages.hpp).
 #pragma once
 
@@ -7,8 +7,7 @@
 #include <utility>
 
 #include "common/model/config.hpp"
-#include "vernier/core/error.hpp"
-#include "vernier/core/matrix_view.hpp"
+#include "common/model/output.hpp"
 #include "vernier/kv/sequence.hpp"
 
 namespace vernier::model {
@@ -40,16 +39,12 @@ class Llama {
   void reserve(int tokens, int outputs) { backend_.reserve(state_, tokens, outputs); }
 
   /// Runs a batch of chunks whose pages were made room for (KvSequence::extend) and writes their keys and values to `cache`.
-  /// tokens: the ids of all chunks, one after the other. outputs: the rows of that list whose logits are wanted, ascending.
-  /// logits: (outputs, vocab), in host memory. A row depends, to the bit, on its own sequence alone.
-  /// Throws Error on an id outside the vocabulary or shapes that disagree; the cache may then hold part of the batch, and the caller
-  /// truncates its sequences.
-  void forward(Cache& cache, std::span<const KvChunk> batch, std::span<const int> tokens, std::span<const int> outputs,
-               MatrixView<float> logits) {
-    const int o = static_cast<int>(outputs.size());
-    expect(logits.rows == o && (o == 0 || logits.cols == config().vocab), "vernier::model::Llama::forward", "logits are ", logits.rows,
-           " x ", logits.cols, ", expected outputs x vocabulary = ", o, " x ", config().vocab);
-    const Step step = backend_.begin(state_, cache, batch, static_cast<int>(tokens.size()), outputs, logits);
+  /// tokens: the ids of all chunks, one after the other. outputs: what is wanted of rows of that list, and gets it. An output depends, to
+  /// the bit, on its own sequence alone.
+  /// Throws Error on an id outside the vocabulary or a batch that does not fit its pages; the cache may then hold part of the batch, and
+  /// the caller truncates its sequences.
+  void forward(Cache& cache, std::span<const KvChunk> batch, std::span<const int> tokens, std::span<Output> outputs) {
+    const Step step = backend_.begin(state_, cache, batch, static_cast<int>(tokens.size()), outputs);
     backend_.embed(weights_->embedding, tokens, step.hidden);
     backend_.run(state_, step, [&] { run_model(step); });
   }
@@ -61,6 +56,7 @@ class Llama {
     backend_.gather(step.hidden, step.outputs, step.selected);
     backend_.rms_norm(step.selected, weights_->final_norm, config().norm_eps, step.final);
     backend_.linear(step.final, weights_->head, step.logits);
+    backend_.choose(step);
   }
 
   /// hidden += attention(norm(hidden)); hidden += ffn(norm(hidden)).

@@ -34,6 +34,7 @@ struct TierStats {
   std::uint64_t prompt_tokens = 0;  // computed, again after preemption included
   std::uint64_t cached_tokens = 0;  // of prompts: taken from the prefix cache instead
   std::uint64_t generated_tokens = 0;
+  std::uint64_t host_logits = 0;  // of them: chosen by the engine from logits on the host, since log-probabilities were asked for
   std::uint64_t steps = 0;
   double step_seconds = 0;              // in forward()
   int running = 0, waiting = 0;         // answers

@@ -37,17 +37,15 @@ class LlamaTier : public TierModel {
     return s.pages.extend(std::max(0, s.tokens + tokens - s.pages.tokens()));
   }
 
-  void forward(std::span<const Chunk> chunks, MatrixView<float> logits) override {
+  void forward(std::span<const Chunk> chunks, std::span<model::Output> outputs) override {
     batch_.clear();
     tokens_.clear();
-    outputs_.clear();
     for (const Chunk& chunk : chunks) {
       const Sequence& s = at(chunk.sequence);
       batch_.push_back({s.pages.pages(), s.tokens, static_cast<int>(chunk.tokens.size())});
       tokens_.insert(tokens_.end(), chunk.tokens.begin(), chunk.tokens.end());
-      if (chunk.wants_logits) outputs_.push_back(static_cast<int>(tokens_.size()) - 1);
     }
-    llama_->forward(*cache_, batch_, tokens_, outputs_, logits);
+    llama_->forward(*cache_, batch_, tokens_, outputs);
     for (const Chunk& chunk : chunks) at(chunk.sequence).tokens += static_cast<int>(chunk.tokens.size());
   }
 
@@ -72,7 +70,7 @@ class LlamaTier : public TierModel {
   std::vector<std::optional<Sequence>> sequences_;  // after cache_: they give their pages back to it
   // Of the forward that runs: kept, so that a warm one does not allocate.
   std::vector<KvChunk> batch_;
-  std::vector<int> tokens_, outputs_;
+  std::vector<int> tokens_;
 };
 
 }  // namespace

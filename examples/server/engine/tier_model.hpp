@@ -4,7 +4,7 @@
 
 #include <span>
 
-#include "vernier/core/matrix_view.hpp"
+#include "common/model/output.hpp"
 
 namespace vernier::serve {
 
@@ -12,7 +12,6 @@ namespace vernier::serve {
 struct Chunk {
   int sequence = 0;             // handle from TierModel::open() or fork()
   std::span<const int> tokens;  // not empty; reserve() has made room
-  bool wants_logits = false;    // of the last token
 };
 
 /// One tier. Called by the engine's thread alone. Handles are small numbers that may be used again after close().
@@ -42,9 +41,9 @@ class TierModel {
   /// Asking again for what there is room for does nothing. False if the pool cannot give them; then nothing has changed.
   virtual bool reserve(int sequence, int tokens) = 0;
 
-  /// Runs the chunks and appends their keys and values. Row i of logits (chunks that want them, vocabulary) belongs to the i-th chunk
-  /// with wants_logits. If it throws, no sequence has grown.
-  virtual void forward(std::span<const Chunk> chunks, MatrixView<float> logits) = 0;
+  /// Runs the chunks, appends their keys and values, and writes the outputs, whose rows count the tokens of all chunks one after the other.
+  /// Where no token can be chosen the output says why. If this throws, no sequence has grown.
+  virtual void forward(std::span<const Chunk> chunks, std::span<model::Output> outputs) = 0;
 };
 
 }  // namespace vernier::serve

@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "vernier/core/error.hpp"
 #include "vernier/core/math.hpp"
 #include "vernier/ops/logits.hpp"
 
@@ -179,17 +180,30 @@ void TierRunner::run_one_by_one(const std::vector<Part>& parts) {
 }
 
 void TierRunner::forward(const std::vector<Part>& parts) {
-  std::vector<Chunk> chunks;
-  int rows = 0;
+  chunks_.clear();
+  outputs_.clear();
+  drawing_.clear();
+  int tokens = 0, places = places_.free;
   for (const auto& [answer, count, ends] : parts) {
-    chunks.push_back({answer->sequence, std::span(answer->tokens).subspan(answer->computed, static_cast<std::size_t>(count)), ends});
-    rows += ends ? 1 : 0;
+    chunks_.push_back({answer->sequence, std::span(answer->tokens).subspan(answer->computed, static_cast<std::size_t>(count))});
+    tokens += count;
+    if (!ends) continue;
+    // The other answers of a request start from the same logits, those that have a place; before the first, which may end with its token.
+    if (answer->choice == 0 && answer->generated == 0)
+      for (auto& other : answer->generation->answers)
+        if (other->state == Answer::State::follows && places-- > 0) draw(*other, tokens - 1);
+    draw(*answer, tokens - 1);
   }
-  logits_.reserve_discard(static_cast<std::size_t>(rows) * static_cast<std::size_t>(model_.vocabulary()));
   const Clock::time_point begin = Clock::now();
-  model_.forward(chunks, {logits_.data(), rows, model_.vocabulary()});
+  model_.forward(chunks_, outputs_);
   stats_.step_seconds += std::chrono::duration<double>(Clock::now() - begin).count();
   ++stats_.steps;
+}
+
+// The model chooses the answer's next token, but for log-probabilities, which need all logits: then it is chosen here.
+void TierRunner::draw(Answer& answer, int row) {
+  outputs_.push_back({.row = row, .sampler = answer.generation->request.logprobs ? nullptr : &answer.sampler});
+  drawing_.push_back(&answer);
 }
 
 void TierRunner::advance(const std::vector<Part>& parts) {
@@ -197,51 +211,53 @@ void TierRunner::advance(const std::vector<Part>& parts) {
     answer->computed += static_cast<std::size_t>(count);
     stats_.prompt_tokens += static_cast<std::uint64_t>(count - (ends && answer->generated > 0 ? 1 : 0));
   }
-  float* row = logits_.data();
-  for (const auto& [answer, count, ends] : parts) {
-    if (!ends) continue;
-    float* const logits = std::exchange(row, row + model_.vocabulary());
-    if (answer->state != Answer::State::running) continue;  // its request failed a moment ago
+  for (std::size_t i = 0; i < drawing_.size(); ++i) {
+    Answer& answer = *drawing_[i];
     try {
-      if (answer->choice == 0 && answer->generated == 0) fork_followers(*answer, logits);
-      if (answer->state == Answer::State::running) take_token(*answer, logits);
+      if (answer.state == Answer::State::follows) fork(answer);
+      if (answer.choice == 0 && answer.generated == 0) enqueue_followers(*answer.generation);
+      if (answer.state == Answer::State::running)  // or its request failed a moment ago
+        take_token(answer, chosen(answer, outputs_[i]));
     } catch (const std::exception& e) {
-      end_all(*answer->generation, FinishReason::failed, e.what());
+      end_all(*answer.generation, FinishReason::failed, e.what());
     }
   }
 }
 
-// The prompt is computed: the other answers start from its pages where there is a place, else from the queue.
-void TierRunner::fork_followers(Answer& first, const float* logits) {
-  for (auto& answer : first.generation->answers) {
-    if (answer->state != Answer::State::follows) continue;  // or its request was given up with the answer before it
-    if (places_.free == 0) {
-      enqueue(*answer);
-      continue;
-    }
-    answer->sequence = model_.fork(first.sequence, static_cast<int>(first.computed));
-    --places_.free;
-    answer->computed = first.computed;
-    answer->state = Answer::State::running;
-    insert_by_age(running_, *answer);
-    copy_.assign(logits, logits + model_.vocabulary());
-    take_token(*answer, copy_.data());
-  }
+// The prompt is computed: another answer starts from its pages.
+void TierRunner::fork(Answer& follower) {
+  const Answer& first = *follower.generation->answers.front();
+  follower.sequence = model_.fork(first.sequence, static_cast<int>(first.computed));
+  --places_.free;
+  follower.computed = first.computed;
+  follower.state = Answer::State::running;
+  insert_by_age(running_, follower);
 }
 
-void TierRunner::take_token(Answer& answer, float* logits) {
-  Generation& g = *answer.generation;
-  const std::span<float> row(logits, static_cast<std::size_t>(model_.vocabulary()));
+// Those for whom there was no place.
+void TierRunner::enqueue_followers(Generation& generation) {
+  for (auto& answer : generation.answers)
+    if (answer->state == Answer::State::follows) enqueue(*answer);
+}
+
+GeneratedToken TierRunner::chosen(Answer& answer, const model::Output& output) {
   GeneratedToken token;
-  if (g.request.logprobs) {
-    const std::vector<float> own(row.begin(), row.end());  // sampling changes the row
-    token.id = answer.sampler.sample(row);
-    const ops::Logprobs logprobs(own);
-    token.logprob = logprobs(token.id);
-    token.top = logprobs.top(static_cast<std::size_t>(g.request.top_logprobs));
-  } else {
-    token.id = answer.sampler.sample(row);
+  if (output.sampler != nullptr) {
+    if (!output.error.empty()) throw Error(output.error);
+    token.id = output.token;
+    return token;
   }
+  logits_.assign(output.logits.begin(), output.logits.end());
+  token.id = answer.sampler.sample(logits_);
+  const ops::Logprobs logprobs(output.logits);
+  token.logprob = logprobs(token.id);
+  token.top = logprobs.top(static_cast<std::size_t>(answer.generation->request.top_logprobs));
+  ++stats_.host_logits;
+  return token;
+}
+
+void TierRunner::take_token(Answer& answer, GeneratedToken token) {
+  Generation& g = *answer.generation;
   answer.sampler.accept(token.id);
   answer.tokens.push_back(token.id);
   ++answer.generated;

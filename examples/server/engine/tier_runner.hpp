@@ -9,7 +9,6 @@
 #include "server/engine/engine.hpp"
 #include "server/engine/ledger.hpp"
 #include "server/engine/prefix_cache.hpp"
-#include "vernier/core/buffer.hpp"
 
 namespace vernier::serve {
 
@@ -78,9 +77,12 @@ class TierRunner {
   void run(const std::vector<Part>& parts);
   void run_one_by_one(const std::vector<Part>& parts);
   void forward(const std::vector<Part>& parts);
+  void draw(Answer& answer, int row);
   void advance(const std::vector<Part>& parts);
-  void fork_followers(Answer& first, const float* logits);
-  void take_token(Answer& answer, float* logits);
+  void fork(Answer& follower);
+  void enqueue_followers(Generation& generation);
+  GeneratedToken chosen(Answer& answer, const model::Output& output);
+  void take_token(Answer& answer, GeneratedToken token);
 
   TierModel& model_;
   const Vocabulary& vocabulary_;
@@ -91,8 +93,11 @@ class TierRunner {
 
   std::vector<Answer*> waiting_;  // both by age
   std::vector<Answer*> running_;
-  Buffer<float> logits_;     // (parts with ends, vocabulary)
-  std::vector<float> copy_;  // one row, for answers that share the last token of a prompt
+  // Of the step that runs: kept, so that a warm one does not allocate.
+  std::vector<Chunk> chunks_;
+  std::vector<model::Output> outputs_;
+  std::vector<Answer*> drawing_;  // (outputs): whose next token it is
+  std::vector<float> logits_;     // one row, for the sampler to change
   TierStats stats_;
   std::uint64_t preemptions_ = 0;
   int started_ = 0;

@@ -40,7 +40,7 @@ const Buckets& token_buckets() {
 /// The series of one tier.
 struct TierSeries {
   Gauge *running, *waiting, *kv_usage;
-  Counter *prompt_tokens, *generation_tokens;
+  Counter *prompt_tokens, *generation_tokens, *host_logits;
   Histogram *first_token, *inter_token, *end_to_end, *queue, *request_prompt, *request_generation;
 };
 
@@ -73,7 +73,8 @@ Metrics::Metrics(std::string_view model, const std::vector<std::string>& tiers, 
        *waiting = gauge("vernier_num_requests_waiting", "Answers that wait for a place."),
        *kv = gauge("vernier_kv_cache_usage_perc", "Share of the KV pages in use, 0 to 1.");
   auto *prompt = counter("vernier_prompt_tokens_total", "Prompt tokens of finished requests."),
-       *generation = counter("vernier_generation_tokens_total", "Generated tokens of finished requests.");
+       *generation = counter("vernier_generation_tokens_total", "Generated tokens of finished requests."),
+       *host = counter("vernier_host_logits_total", "Generated tokens whose logits came to the host, for log-probabilities.");
   auto *first = histogram("vernier_time_to_first_token_seconds", "From submission to the first token."),
        *inter = histogram("vernier_inter_token_latency_seconds", "Between two pieces of one answer."),
        *end = histogram("vernier_e2e_request_latency_seconds", "From submission to the last token."),
@@ -83,7 +84,7 @@ Metrics::Metrics(std::string_view model, const std::vector<std::string>& tiers, 
   for (const std::string& name : tiers) {
     const Labels tier{{"tier", name}};
     m.tiers.push_back({&running->Add(tier), &waiting->Add(tier), &kv->Add(tier), &prompt->Add(tier), &generation->Add(tier),
-                       &first->Add(tier, first_token_buckets()), &inter->Add(tier, inter_token_buckets()),
+                       &host->Add(tier), &first->Add(tier, first_token_buckets()), &inter->Add(tier, inter_token_buckets()),
                        &end->Add(tier, latency_buckets()), &queue->Add(tier, latency_buckets()),
                        &request_prompt->Add(tier, token_buckets()), &request_generation->Add(tier, token_buckets())});
   }
@@ -130,6 +131,7 @@ std::string Metrics::text(const EngineStats& stats) {
     const TierStats& s = stats.tiers[i];
     impl_->tiers[i].running->Set(s.running);
     impl_->tiers[i].waiting->Set(s.waiting);
+    impl_->tiers[i].host_logits->Increment(static_cast<double>(s.host_logits) - impl_->tiers[i].host_logits->Value());
     impl_->tiers[i].kv_usage->Set(s.pages_total ? static_cast<double>(s.pages_used) / s.pages_total : 0.0);
   }
   return prometheus::TextSerializer().Serialize(impl_->registry.Collect());

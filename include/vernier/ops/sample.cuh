@@ -13,14 +13,21 @@
 
 namespace vernier::cuda {
 
+/// Scratch memory for up to so many rows: sample_scratch_bytes, 8-byte aligned. Zero before the first call; a call leaves it ready for the
+/// next, of however many rows.
+struct SampleMemory {
+  void* data = nullptr;
+  int rows = 0;
+};
+
 /// What is sampled, all in the device's memory: its addresses and shapes stay the same when a captured step runs again, its contents need
 /// not.
 struct SampleBatch {
-  MatrixView<float> logits;                              // (rows, vocabulary): bias and penalties are applied in place
-  const ops::SampleRow* rows = nullptr;                  // (rows); see Sampler::row
-  MatrixView<const ops::LogitAdjustment> adjustments{};  // (rows, most of a row); may have 0 columns where nothing is adjusted
-  int* ids = nullptr;                                    // (rows): the chosen tokens, no_token where a row has no usable distribution
-  void* scratch = nullptr;  // sample_scratch_bytes, 8-byte aligned. Zero before the first call; a call leaves it ready for the next
+  MatrixView<float> logits;                           // (rows, vocabulary): bias and penalties are applied in place
+  const ops::SampleRow* rows = nullptr;               // (rows); see Sampler::row
+  const ops::LogitAdjustment* adjustments = nullptr;  // of all rows, which say where theirs are; may be null where nothing is adjusted
+  int* ids = nullptr;                                 // (rows): the chosen tokens, no_token where a row has no usable distribution
+  SampleMemory scratch{};
 };
 
 /// Bytes of scratch memory for up to so many rows.
@@ -38,9 +45,11 @@ SampleArgs sample_args(std::string_view where, const SampleBatch& batch) {
   expect(x.rows >= 0 && x.rows <= 65535, where, x.rows, " rows, expected at most 65535");
   expect(reinterpret_cast<std::uintptr_t>(x.data) % 16 == 0 && (x.rows <= 1 || x.stride % 4 == 0), where,
          "rows of logits must begin at multiples of 16 bytes; their stride is ", x.stride, " elements");
-  expect(batch.ids != nullptr && batch.scratch != nullptr && reinterpret_cast<std::uintptr_t>(batch.scratch) % 8 == 0, where,
+  const auto& [scratch, most] = batch.scratch;
+  expect(batch.ids != nullptr && scratch != nullptr && reinterpret_cast<std::uintptr_t>(scratch) % 8 == 0, where,
          "there must be ids and scratch memory, 8-byte aligned");
-  return {x, batch.rows, batch.adjustments.data, batch.adjustments.cols, batch.ids, SampleScratch::in(batch.scratch, C, x.rows, x.cols)};
+  expect(x.rows <= most, where, x.rows, " rows, the scratch memory is for ", most);
+  return {x, batch.rows, batch.adjustments, batch.ids, SampleScratch::in(scratch, C, most, x.cols)};
 }
 
 template <SampleConfig C>
@@ -68,10 +77,6 @@ void sample(const SampleBatch& batch, Stream stream = {}) {
   constexpr std::string_view where = "vernier::cuda::sample";
   const SampleArgs args = detail::sample_args<C>(where, batch);
   expect(batch.rows != nullptr, where, "there are no options of the rows");
-  expect(batch.adjustments.cols == 0 || batch.adjustments.stride == batch.adjustments.cols, where,
-         "adjustments of the rows must be side by side; their stride is ", batch.adjustments.stride);
-  expect(batch.adjustments.cols == 0 || batch.adjustments.rows >= batch.logits.rows, where, "there are adjustments of ",
-         batch.adjustments.rows, " rows, expected ", batch.logits.rows);
   if (batch.logits.rows == 0) return;
   const Grid grid = detail::sample_grid<C>(batch);
   launch<SampleBest<C>>(grid, args, stream);

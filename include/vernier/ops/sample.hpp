@@ -55,8 +55,11 @@ class Sampler {
   /// `stream` numbers the answers of one request, so that they differ under one seed. Throws Error on impossible options.
   explicit Sampler(SampleOptions options, std::uint32_t stream = 0) : options_(std::move(options)), stream_(stream) {
     detail::expect_options(options_);
+    std::stable_sort(options_.logit_bias.begin(), options_.logit_bias.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
   }
 
+  /// logit_bias is sorted by token.
   const SampleOptions& options() const { return options_; }
 
   /// Tells of tokens of the prompt; only the repetition penalty looks at them.
@@ -99,18 +102,25 @@ class Sampler {
   /// The number that decides the next draw, in [0, 1).
   double next_draw() const { return uniform(options_.seed, stream_, accepted_); }
 
-  /// What sample() would do to a row of `vocabulary` logits, for who does it elsewhere. Fills `adjustments`, whose memory is used again.
-  /// Throws Error when a biased token is outside the vocabulary.
-  SampleRow row(int vocabulary, std::vector<LogitAdjustment>& adjustments) const {
-    adjustments.clear();
-    for (const auto& [id, bias] : options_.logit_bias) {
-      expect(id < vocabulary, "vernier::ops::sample", "logit_bias names token ", id, ", the vocabulary has ", vocabulary);
-      adjustments.push_back({id, bias, -1});
+  /// Most adjustments that row() writes now.
+  std::size_t most_adjustments() const { return options_.logit_bias.size() + seen_.size(); }
+
+  /// What sample() would do to a row of `vocabulary` logits, for who does it elsewhere. Writes to `adjustments`, which has room for the
+  /// most; first_adjustment is left to whoever knows where they are. Throws Error when a biased token is outside the vocabulary.
+  SampleRow row(int vocabulary, std::span<LogitAdjustment> adjustments) const {
+    std::size_t count = 0;
+    auto bias = options_.logit_bias.begin();
+    const auto add_biases = [&](int end) {
+      for (; bias != options_.logit_bias.end() && bias->first < end; ++bias) adjustments[count++] = {bias->first, bias->second, -1};
+    };
+    for (const Seen& seen : seen_) {
+      if (seen.id < 0 || seen.id >= vocabulary) continue;
+      add_biases(seen.id + 1);
+      adjustments[count++] = {seen.id, 0.0f, seen.count};
     }
-    if (penalises())
-      for (const auto& [id, count] : seen_)
-        if (id >= 0 && id < vocabulary) adjustments.push_back({id, 0.0f, count});
-    std::stable_sort(adjustments.begin(), adjustments.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    add_biases(vocabulary);
+    expect(bias == options_.logit_bias.end(), "vernier::ops::sample", "logit_bias names token ", bias->first, ", the vocabulary has ",
+           vocabulary);
     return {.temperature = options_.temperature,
             .top_k = options_.top_k,
             .top_p = options_.top_p,
@@ -118,7 +128,7 @@ class Sampler {
             .repetition_penalty = options_.repetition_penalty,
             .presence_penalty = options_.presence_penalty,
             .frequency_penalty = options_.frequency_penalty,
-            .num_adjustments = static_cast<int>(adjustments.size()),
+            .num_adjustments = static_cast<int>(count),
             .draw = next_draw()};
   }
 

@@ -35,8 +35,8 @@ class SampleBest {
   /// Bias and penalties of the row's tokens that lie in this part.
   __device__ __forceinline__ static void adjust(const Args& args, int row) {
     const ops::SampleRow& o = args.rows[row];
-    const ops::LogitAdjustment* const all = args.adjustments + static_cast<std::ptrdiff_t>(row) * args.most_adjustments;
-    const int num = o.num_adjustments < args.most_adjustments ? o.num_adjustments : args.most_adjustments;
+    const ops::LogitAdjustment* const all = args.adjustments + o.first_adjustment;
+    const int num = o.num_adjustments;
     const int begin = static_cast<int>(blockIdx.x) * C.part, end = begin + C.part < args.logits.cols ? begin + C.part : args.logits.cols;
     for (int i = static_cast<int>(threadIdx.x); i < num; i += threads) {
       const int id = all[i].id;

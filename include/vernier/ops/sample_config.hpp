@@ -60,7 +60,7 @@ struct SampleScratch {
     return static_cast<std::size_t>(rows) *
            (sizeof(SampleState) + sizeof(Mass) * (2 * parts + buckets + list) + sizeof(unsigned) * buckets);
   }
-  /// The same memory, cut up. 8-byte aligned.
+  /// The same memory, cut up; 8-byte aligned. rows: that it was made for, so that a smaller batch finds everything in the same place.
   static SampleScratch in(void* memory, const SampleConfig& c, int rows, int vocabulary) {
     const auto parts = static_cast<std::size_t>(c.parts(vocabulary)), r = static_cast<std::size_t>(rows);
     SampleScratch s{};
@@ -78,9 +78,8 @@ struct SampleScratch {
 struct SampleArgs {
   MatrixView<float> logits;                 // (rows, vocabulary), rows 16-byte aligned; adjusted in place
   const ops::SampleRow* rows;               // (rows)
-  const ops::LogitAdjustment* adjustments;  // (rows, most_adjustments)
-  int most_adjustments;
-  int* ids;  // (rows): the chosen tokens
+  const ops::LogitAdjustment* adjustments;  // of all rows
+  int* ids;                                 // (rows): the chosen tokens
   SampleScratch scratch;
 };
 

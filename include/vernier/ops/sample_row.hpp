@@ -9,8 +9,8 @@ struct SampleRow {
   int top_k = 0;
   float top_p = 1, min_p = 0;
   float repetition_penalty = 1, presence_penalty = 0, frequency_penalty = 0;
-  int num_adjustments = 0;  // of this row
-  double draw = 0;          // uniform in [0, 1)
+  int first_adjustment = 0, num_adjustments = 0;  // of this row, in the list of all rows
+  double draw = 0;                                // uniform in [0, 1)
 };
 
 /// What happens to one logit before the draw: bias is added; then the penalties for a token that was seen. A row's adjustments are sorted
