@@ -31,6 +31,7 @@ double barrier_round(int threads);
 struct Limits {
   double read = 0;                     // bytes per second from memory
   double fma = 0, int8 = 0, bf16 = 0;  // operations per second; zero where there is no such instruction
+  double f16 = 0;                      // of a GPU's tensor cores; processors multiply f16 as float
 };
 
 /// Measures Limits with a pool of the caller's. Holds the memory that it reads: more than the caches do, in huge pages where it can.

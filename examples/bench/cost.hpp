@@ -15,14 +15,18 @@ namespace vernier::bench {
 struct Cost {
   double bytes = 0;                               // codes and scales of weights, keys and values; activations stay in the caches
   double f32 = 0, bf16 = 0, int8 = 0, int16 = 0;  // operations, by the instructions that do them
+  double f16 = 0;                                 // those of a GPU
 
-  double operations() const { return f32 + bf16 + int8 + int16; }
+  double operations() const { return f32 + bf16 + int8 + int16 + f16; }
   Cost& operator+=(const Cost& other);
 };
 
+/// Whose instructions multiply.
+enum class Multiplier : unsigned char { cpu, cuda };
+
 /// One forward of a batch of chunks, of which `outputs` tokens get logits.
 Cost forward_cost(const model::Weights& weights, model::Activations activations, const KvPages& cache, std::span<const KvChunk> batch,
-                  int outputs);
+                  int outputs, Multiplier multiplier = Multiplier::cpu);
 
 /// The shortest time, and what bounds it.
 struct Bound {

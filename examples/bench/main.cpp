@@ -51,7 +51,13 @@ void measure(const Options& o, Loaded& loaded, Report& report) {
     const bool on_cpu = !device->memory().has_value();
     std::optional<LimitsProbe> probe;
     if (on_cpu) probe.emplace(pool, cpu::selected_isa());
-    Runner runner(loaded.weights, *device, on_cpu ? &*probe : nullptr, o);
+    const auto limits = [&] {
+      if (on_cpu) return probe->measure();
+      const model::DeviceLimits of_device = device->limits().value();
+      return Limits{.read = of_device.read, .int8 = of_device.int8, .bf16 = of_device.bf16, .f16 = of_device.f16};
+    };
+    if (!on_cpu) (void)limits();  // takes its memory before the model does
+    Runner runner(loaded.weights, *device, limits, o);
     loaded.subject.threads = on_cpu ? threads : 0;
     loaded.subject.device = device->name();
     for (Precision kv : o.kv)

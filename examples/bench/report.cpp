@@ -56,18 +56,20 @@ std::string utc_now() {
   return text;
 }
 
-/// Medians over the repetitions, beside the limits of the same moments, which are known of the processor alone.
+/// Medians over the repetitions, beside the limits of the same moments.
 struct Summary {
   double bytes_per_second, operations_per_second, of_limit;
   Limits limits;
   bool memory;  // what bounds the test
-
-  bool known() const { return limits.read > 0; }
 };
 
 Summary summarize(const Result& r) {
   const auto limit = [&](auto member) { return median(each(r, [&](const Sample& s) { return s.limits.*member; })); };
-  const Limits limits{.read = limit(&Limits::read), .fma = limit(&Limits::fma), .int8 = limit(&Limits::int8), .bf16 = limit(&Limits::bf16)};
+  const Limits limits{.read = limit(&Limits::read),
+                      .fma = limit(&Limits::fma),
+                      .int8 = limit(&Limits::int8),
+                      .bf16 = limit(&Limits::bf16),
+                      .f16 = limit(&Limits::f16)};
   return {.bytes_per_second = median(each(r, [&](const Sample& s) { return r.cost.bytes / s.seconds; })),
           .operations_per_second = median(each(r, [&](const Sample& s) { return r.cost.operations() / s.seconds; })),
           .of_limit = median(each(r, [&](const Sample& s) { return bound(r.cost, s.limits).seconds() / s.seconds; })),
@@ -80,7 +82,6 @@ boost::json::object fields(const Options& o, const Subject& subject, const Resul
   const Summary summary = summarize(result);
   const std::vector<double> rates = tokens_per_second(result);
   const std::vector<double> times = each(result, [](const Sample& s) { return s.seconds * 1e9; });
-  const auto known = [&](boost::json::value value) { return summary.known() ? std::move(value) : boost::json::value(nullptr); };
   boost::json::array samples_ns, samples_ts;
   for (double t : times) samples_ns.emplace_back(std::llround(t));
   for (double rate : rates) samples_ts.emplace_back(rate);
@@ -113,12 +114,13 @@ boost::json::object fields(const Options& o, const Subject& subject, const Resul
           {"operations", result.cost.operations()},
           {"bytes_per_second", summary.bytes_per_second},
           {"operations_per_second", summary.operations_per_second},
-          {"limit", known(summary.memory ? "memory" : "arithmetic")},
-          {"of_limit", known(summary.of_limit)},
-          {"limit_read", known(summary.limits.read)},
-          {"limit_f32", known(summary.limits.fma)},
-          {"limit_bf16", known(summary.limits.bf16)},
-          {"limit_int8", known(summary.limits.int8)},
+          {"limit", summary.memory ? "memory" : "arithmetic"},
+          {"of_limit", summary.of_limit},
+          {"limit_read", summary.limits.read},
+          {"limit_f32", summary.limits.fma},
+          {"limit_f16", summary.limits.f16},
+          {"limit_bf16", summary.limits.bf16},
+          {"limit_int8", summary.limits.int8},
           {"samples_ns", samples_ns},
           {"samples_ts", samples_ts}};
 }
@@ -144,10 +146,9 @@ void Report::markdown(const Subject& subject, const Result& result) {
   const Summary summary = summarize(result);
   const std::vector<double> rates = tokens_per_second(result);
   const Bound least = bound(result.cost, summary.limits);
-  const std::string limit = !summary.known() ? ""
-                            : summary.memory ? concat(std::lround(summary.limits.read * 1e-9), " GB/s")
-                                             : concat(std::lround(result.cost.operations() / least.arithmetic_seconds * 1e-9), " GOP/s");
-  const std::string share = summary.known() ? concat(std::lround(100 * summary.of_limit), " % of ", limit) : "-";
+  const std::string limit = summary.memory ? concat(std::lround(summary.limits.read * 1e-9), " GB/s")
+                                           : concat(std::lround(result.cost.operations() / least.arithmetic_seconds * 1e-9), " GOP/s");
+  const std::string share = concat(std::lround(100 * summary.of_limit), " % of ", limit);
   const std::string threads = subject.threads != 0 ? concat(subject.threads) : subject.device.substr(0, subject.device.find(' '));
   std::printf("| %s | %s | %.2f GiB | %.2f B | %s | %s | %s | %.2f ± %.2f | %.0f | %.1f | %.1f | %s |\n", subject.type.c_str(),
               subject.weights.c_str(), static_cast<double>(subject.bytes) * 0x1p-30, static_cast<double>(subject.parameters) * 1e-9,

@@ -44,8 +44,13 @@ struct Runner::Batch {
   }
 };
 
-Runner::Runner(std::shared_ptr<const model::Weights> weights, model::Device& device, const LimitsProbe* probe, const Options& options)
-    : weights_(std::move(weights)), probe_(probe), options_(&options), llama_(device.place(weights_, options.activations)) {}
+Runner::Runner(std::shared_ptr<const model::Weights> weights, model::Device& device, std::function<Limits()> measure_limits,
+               const Options& options)
+    : weights_(std::move(weights)),
+      measure_limits_(std::move(measure_limits)),
+      multiplier_(device.memory().has_value() ? Multiplier::cuda : Multiplier::cpu),
+      options_(&options),
+      llama_(device.place(weights_, options.activations)) {}
 
 /// Random tokens for the chunks; logits for the last token of the last `outputs` of them.
 void Runner::forward(Batch& batch, int outputs) {
@@ -62,7 +67,7 @@ void Runner::forward(Batch& batch, int outputs) {
 Cost Runner::once(const Test& test, Batch& batch, int n_prompt, int n_gen) {
   Cost cost;
   const auto run = [&](int outputs) {
-    cost += forward_cost(*weights_, options_->activations, *batch.cache, batch.chunks, outputs);
+    cost += forward_cost(*weights_, options_->activations, *batch.cache, batch.chunks, outputs, multiplier_);
     forward(batch, outputs);
     batch.chunks.clear();
   };
@@ -90,7 +95,7 @@ Result Runner::run(const Test& test) {
 
   Result result{.test = test, .cost = {}, .samples = {}};
   for (int i = 0; i < options_->repetitions; ++i) {
-    Sample sample{.seconds = 0, .limits = probe_ != nullptr ? probe_->measure() : Limits{}};
+    Sample sample{.seconds = 0, .limits = measure_limits_()};
     const auto start = Clock::now();
     result.cost = once(test, batch, test.phase.n_prompt, test.phase.n_gen);
     sample.seconds = std::chrono::duration<double>(Clock::now() - start).count();

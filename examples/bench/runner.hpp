@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -37,8 +38,9 @@ struct Result {
 /// A model on its device.
 class Runner {
  public:
-  /// Nothing is owned but a share of the weights. probe: of the processor's limits, where the model runs on it.
-  Runner(std::shared_ptr<const model::Weights> weights, model::Device& device, const LimitsProbe* probe, const Options& options);
+  /// Nothing is owned but a share of the weights. measure_limits: those of what the model runs on, now.
+  Runner(std::shared_ptr<const model::Weights> weights, model::Device& device, std::function<Limits()> measure_limits,
+         const Options& options);
 
   /// Throws Error when the caches of the test do not fit in memory.
   Result run(const Test& test);
@@ -49,7 +51,8 @@ class Runner {
   void forward(Batch& batch, int outputs);
 
   std::shared_ptr<const model::Weights> weights_;
-  const LimitsProbe* probe_;
+  std::function<Limits()> measure_limits_;
+  Multiplier multiplier_;
   const Options* options_;
   std::unique_ptr<model::PlacedModel> llama_;
   std::uint32_t random_ = 1;

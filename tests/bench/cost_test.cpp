@@ -69,4 +69,18 @@ TEST(Cost, TheSlowerOfMemoryAndArithmeticBounds) {
   EXPECT_DOUBLE_EQ(bound({.bytes = 100, .f32 = 10, .bf16 = 20, .int8 = 40}, limits).seconds(), 1 + 2 + 1);  // bf16 by float instructions
 }
 
+TEST(Cost, OnAGpuCountsByTheOperandsOfItsTensorCores) {
+  KvCache cache({.precision = Precision::e4m3}, geometry), in_bf16({.precision = Precision::bf16}, geometry);
+  const KvChunk chunk{.pages = {}, .first = 9, .count = 1};
+  const auto cost = [&](Precision p, model::Activations activations, const KvPages& pages) {
+    return forward_cost(weights(p), activations, pages, {&chunk, 1}, 0, Multiplier::cuda);
+  };
+  const double products = 2 * linear_weights, attention = 4.0 * 128 * 10;
+  EXPECT_DOUBLE_EQ(cost(Precision::nf4, model::Activations::i8, cache).f16, products + attention);
+  EXPECT_DOUBLE_EQ(cost(Precision::i8, model::Activations::i8, cache).int8, products);
+  EXPECT_DOUBLE_EQ(cost(Precision::i8, model::Activations::f32, cache).f16, products + attention);
+  EXPECT_DOUBLE_EQ(cost(Precision::bf16, model::Activations::f32, in_bf16).bf16, products + attention);
+  EXPECT_DOUBLE_EQ(bound({.bytes = 10, .f16 = 40}, {.read = 10, .f16 = 20}).seconds(), 2);
+}
+
 }  // namespace

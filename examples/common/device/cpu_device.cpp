@@ -12,6 +12,7 @@ class CpuDevice final : public Device {
 
   std::string name() const override { return concat("cpu (", cpu::name(cpu::selected_isa()), ", ", pool_->size(), " threads)"); }
   std::optional<cuda::MemoryInfo> memory() const override { return std::nullopt; }
+  std::optional<DeviceLimits> limits() override { return std::nullopt; }
   KvLayout kv_layout(const KvConfig& config, const KvGeometry& geometry) const override { return {config, geometry}; }
 
   std::unique_ptr<PlacedModel> place(std::shared_ptr<const Weights> weights, Activations activations) override {

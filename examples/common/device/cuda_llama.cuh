@@ -9,6 +9,7 @@
 #include "common/device/placed_llama.hpp"
 #include "common/model/cuda_backend.cuh"
 #include "common/model/cuda_weights.cuh"
+#include "cuda/device_limits.cuh"
 
 namespace vernier::model {
 
@@ -24,6 +25,13 @@ class CudaDevice final : public Device {
     return cuda::runtime::memory_info();
   }
 
+  std::optional<DeviceLimits> limits() override {
+    cuda::runtime::use_device(info_.index);
+    if (!probe_) probe_ = std::make_unique<bench::DeviceProbe<A>>(info_.processors, std::size_t{512} << 20);
+    const bench::DeviceLimits limits = probe_->measure();
+    return DeviceLimits{limits.read, limits.f16, limits.bf16, limits.int8};
+  }
+
   KvLayout kv_layout(const KvConfig& config, const KvGeometry& geometry) const override {
     return cuda::KvCache::layout_for(config, geometry);
   }
@@ -36,6 +44,7 @@ class CudaDevice final : public Device {
 
  private:
   cuda::DeviceInfo info_;
+  std::unique_ptr<bench::DeviceProbe<A>> probe_;  // for who asks
 };
 
 /// What open_cuda() calls for a device of architecture A.

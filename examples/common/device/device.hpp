@@ -41,6 +41,11 @@ class PlacedModel {
   virtual void append(KvPages& cache, int layer, std::span<const KvChunk> batch, MatrixView<const float> k, MatrixView<const float> v) = 0;
 };
 
+/// Bytes per second from memory, and operations per second of the tensor cores.
+struct DeviceLimits {
+  double read = 0, f16 = 0, bf16 = 0, int8 = 0;
+};
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -50,6 +55,10 @@ class Device {
 
   /// What is free of the device's own memory; nothing where it is the host's.
   virtual std::optional<cuda::MemoryInfo> memory() const = 0;
+
+  /// What a device with its own memory can do at most, measured now, in about a tenth of a second; nothing for the processor, whose limits
+  /// bench/common measures.
+  virtual std::optional<DeviceLimits> limits() = 0;
 
   /// How a cache of this device lies in memory, to count its bytes.
   virtual KvLayout kv_layout(const KvConfig& config, const KvGeometry& geometry) const = 0;

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "common/model/cuda_operand.hpp"
 #include "common/model/cuda_staging.cuh"
 #include "common/model/formats.hpp"
 #include "common/model/weights.hpp"
@@ -59,11 +60,11 @@ namespace detail {
 
 /// How matrices that share an input want it rounded.
 inline Precision operand_of(std::initializer_list<const Linear*> parts, bool integers) {
-  bool all_i8 = integers, all_bf16 = true, no_bf16 = true;
+  bool all_i8 = true, all_bf16 = true, no_bf16 = true;
   for (const Linear* part : parts) {
-    const WeightFormat format = part->weight->format();
-    all_i8 = all_i8 && format.precision == Precision::i8 && format.scaling == Scaling::row;
-    (format.precision == Precision::bf16 ? no_bf16 : all_bf16) = false;
+    const Precision operand = cuda_operand(part->weight->format(), integers);
+    all_i8 = all_i8 && operand == Precision::i8;
+    (operand == Precision::bf16 ? no_bf16 : all_bf16) = false;
   }
   if (all_i8) return Precision::i8;
   expect(all_bf16 || no_bf16, "vernier::model::to_cuda",

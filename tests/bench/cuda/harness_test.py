@@ -118,6 +118,24 @@ class Runs(unittest.TestCase):
         self.assertIn("VERNIER_BENCH=ON", done.stderr)
 
 
+class Device(unittest.TestCase):
+    def test_a_step_that_fails_does_not_keep_the_others_from_running(self):
+        folder = temporary(self)
+        for name in ("limits", "gemm", "attention", "ops"):
+            program(folder, name, ["no CUDA device: there is no driver\n"])
+        for path, text in (("bin/conformance", "echo '{}'"), ("tests/device_tests", "echo one test has failed; exit 1")):
+            (folder / path).parent.mkdir(exist_ok=True)
+            (folder / path).write_text(f"#!/bin/sh\n{text}\n")
+            (folder / path).chmod(0o755)
+        done = subprocess.run([BENCH.parent / "tests/device/run", "--bin", folder, "--out", folder / "out", "--only", "conformance,tests,bench", "--seconds", "20"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("2 steps passed, 1 failed, 0 skipped", done.stdout)
+        self.assertEqual((folder / "out/conformance.json").read_text(), "{}\n")
+        log = (folder / "out/device.log").read_text()
+        self.assertIn("one test has failed", log)
+        self.assertIn("no CUDA device: there is no driver", log)
+
+
 class Reports(unittest.TestCase):
     def test_ratio_is_of_medians(self):
         self.assertEqual(cuda_report.ratio(GEMM, "cublaslt f16"), 3)
