@@ -49,6 +49,7 @@ class Run:
         if self.results["device"] is None or (not always and time.monotonic() - self.kept < 2):
             return
         self.results["seconds"]["all"] = self.passed()
+        self.o.out.mkdir(parents=True, exist_ok=True)
         (self.o.out / "results_cuda.json").write_text(json.dumps(self.results, indent=1) + "\n")
         cuda_report.write(self.results, self.o.out)
         self.kept = time.monotonic()
@@ -134,7 +135,6 @@ def measure(run):
 
 def main():
     o = parse()
-    o.out.mkdir(parents=True, exist_ok=True)
     run = Run(o)
     try:
         measure(run)
