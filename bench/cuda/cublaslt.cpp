@@ -61,7 +61,8 @@ LtTypes types_of(LtFormat format) {
 }  // namespace
 
 CublasLt::CublasLt(const std::string& path)
-    : library_({path, "libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"}), functions_(std::make_unique<Functions>()) {
+    : library_(path.empty() ? std::vector<std::string>{"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so"} : std::vector{path}),
+      functions_(std::make_unique<Functions>()) {
   functions_->find_in(library_);
   why_not_ = library_.why_not();
   if (!why_not_.empty()) return;

@@ -88,7 +88,8 @@ struct GemmSelection {
   std::vector<int> tokens{1, 16, 64, 8, 32, 2048, 4, 128, 2, 512};
 };
 
-/// Up to 8 tokens at the large matrices of the first formats of the list come first, then what is named later in any of the lists.
+/// The first three formats at the first three matrices of the first model come first, then their other matrices, the other formats, and the
+/// next model. Numbers of tokens are in the order of the list.
 inline std::vector<GemmCase> gemm_plan(const GemmSelection& s) {
   const auto wanted = [](const std::vector<std::string>& list, std::string_view name) {
     return list.empty() || std::find(list.begin(), list.end(), name) != list.end();

@@ -16,7 +16,7 @@ class SharedLibrary {
     for (const std::string& name : names) {
       if (name.empty() || handle_ != nullptr) continue;
       handle_ = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-      if (handle_ == nullptr) why_not_ = dlerror();
+      why_not_ = handle_ == nullptr ? dlerror() : "";
     }
     if (handle_ == nullptr && why_not_.empty()) why_not_ = "no path was given";
   }

@@ -38,7 +38,9 @@ def find_cublaslt():
 
 
 def find_bitsandbytes():
-    return newest(*[f"{folder}/libbitsandbytes_cuda13*.so" for folder in folders_of("bitsandbytes")])
+    """That for the oldest CUDA 13, which any driver for 13 runs."""
+    found = [path for folder in folders_of("bitsandbytes") for path in glob.glob(f"{folder}/libbitsandbytes_cuda13*.so")]
+    return min(found, default="")
 
 
 def environment(*libraries):
