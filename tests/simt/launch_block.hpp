@@ -52,7 +52,7 @@ template <Block B>
 void launch(Grid grid, const typename B::Args& args, Stream stream = {}) {
   const auto work = [grid, args] {
     const simt::DeviceAccess access;
-    simt::session().counters = simt::launch<B>(grid, args, simt::session().options);
+    simt::session().counters += simt::launch<B>(grid, args, simt::session().options);
   };
   if (stream.queue == nullptr)
     work();

@@ -39,7 +39,7 @@ inline std::vector<Options> schedules(int random_count = 2) {
   return all;
 }
 
-/// Totals of a launch. Instructions of a warp count once for the warp, copies and atomics once for each thread.
+/// Totals of a launch, or of several. Instructions of a warp count once for the warp, copies and atomics once for each thread.
 struct Counters {
   std::uint64_t switches = 0;         // from one thread to another
   std::uint64_t barriers = 0;         // completed block-wide and named barriers
@@ -49,6 +49,18 @@ struct Counters {
   std::uint64_t async_copies = 0;     // cp.async, bulk and tensor copies
   std::uint64_t atomics = 0;
   std::uint64_t bank_conflicts = 0;  // shared-memory wavefronts beyond the least possible, in instructions that the emulator sees
+
+  Counters& operator+=(const Counters& other) {
+    switches += other.switches;
+    barriers += other.barriers;
+    collectives += other.collectives;
+    matrix_loads += other.matrix_loads;
+    matrix_products += other.matrix_products;
+    async_copies += other.async_copies;
+    atomics += other.atomics;
+    bank_conflicts += other.bank_conflicts;
+    return *this;
+  }
 };
 
 }  // namespace simt
