@@ -26,9 +26,8 @@ struct Scene {
   std::deque<KvSequence> sequences;
   int group;
 
-  Scene(Precision precision, int kv_heads, int group_, int head_dim, std::span<const int> lengths)
-      : kv({.precision = precision}, {.layers = 1, .kv_heads = kv_heads, .head_dim = head_dim, .num_pages = pages_of(lengths)}),
-        group(group_) {
+  Scene(const KvConfig& config, int kv_heads, int group_, int head_dim, std::span<const int> lengths)
+      : kv(config, {.layers = 1, .kv_heads = kv_heads, .head_dim = head_dim, .num_pages = pages_of(config, lengths)}), group(group_) {
     for (int length : lengths) {
       KvSequence& sequence = sequences.emplace_back(kv.cache);
       EXPECT_TRUE(sequence.extend(length));
@@ -38,9 +37,9 @@ struct Scene {
     }
   }
 
-  static int pages_of(std::span<const int> lengths) {
+  static int pages_of(const KvConfig& config, std::span<const int> lengths) {
     int pages = 0;
-    for (int length : lengths) pages += length / 32 + 1;
+    for (int length : lengths) pages += ceil_div(length, config.page_tokens);
     return pages;
   }
   int kv_cols() const { return kv.cache.geometry().kv_heads * kv.cache.geometry().head_dim; }
@@ -122,7 +121,7 @@ constexpr int mixed_lengths[] = {1, 33, 300, 257, 70};
 void expect_agreement(Precision precision, const Shape& shape, int window, const simt::Options& options) {
   SCOPED_TRACE(concat("head_dim ", shape.head_dim, " group ", shape.group, " window ", window, " ", to_string(options)));
   simt::session() = {.options = options, .counters = {}};
-  const Scene scene(precision, shape.kv_heads, shape.group, shape.head_dim, mixed_lengths);
+  const Scene scene({precision}, shape.kv_heads, shape.group, shape.head_dim, mixed_lengths);
   const std::vector<KvChunk> batch = mixed_batch(scene);
   const auto q = scene.queries(batch);
   const int rows = static_cast<int>(q.size()) / scene.cols();
@@ -158,7 +157,7 @@ bool same_rows(const std::vector<T>& want, int row, const std::vector<T>& got, i
 }
 
 TEST_P(CudaAttentionWork, NoDivisionOfTheWorkChangesABit) {
-  const Scene scene(GetParam(), 1, 3, 64, mixed_lengths);
+  const Scene scene({GetParam()}, 1, 3, 64, mixed_lengths);
   const std::vector<KvChunk> batch = mixed_batch(scene);
   const auto q = scene.queries(batch);
   for (int window : {0, 270}) {
@@ -181,7 +180,7 @@ TEST_P(CudaAttentionWork, NoDivisionOfTheWorkChangesABit) {
 
 TEST_P(CudaAttentionWork, ChunkedPrefillAndDecodeGiveTheBitsOfOnePrefill) {
   const int length[] = {300};
-  const Scene scene(GetParam(), 1, 3, 64, length);
+  const Scene scene({GetParam()}, 1, 3, 64, length);
   const KvChunk all = scene.sequences[0].last(300);
   const auto whole = scene.run({&all, 1}, scene.queries({&all, 1}));
   int at = 0;
@@ -199,14 +198,15 @@ float largest_code(Precision p) {
 // With q = 0 all visible keys weigh the same, and values that name their position give away exactly which ones were seen.
 TEST_P(CudaAttentionWork, SeesExactlyItsKeys) {
   const int length[] = {290};
-  Scene scene(GetParam(), 1, 3, 64, length);
+  Scene scene({GetParam()}, 1, 3, 64, length);
   const KvChunk all = scene.sequences[0].last(290);
   std::vector<float> k(290 * 64), v(290 * 64);
   // Exact in every format, weights times scales too: the largest of each row makes its scale 1.
   for (std::size_t i = 0; i < v.size(); ++i) v[i] = i % 64 == 0 ? largest_code(GetParam()) : static_cast<float>(i / 64 % 8 + 1);
   scene.write(all, k, v);
   const std::vector<float> q(static_cast<std::size_t>(290 * scene.cols()));
-  for (int window : {0, 5, 256}) {
+  // A window of 256 begins to leave keys out where a warp begins, one of 250 within a warp.
+  for (int window : {0, 5, 250, 256}) {
     const auto out = scene.run({&all, 1}, q, window);
     test::Worst worst;
     for (int p = 0; p < 290; ++p) {
@@ -224,29 +224,56 @@ TEST_P(CudaAttentionWork, SeesExactlyItsKeys) {
   }
 }
 
+// A warp reads the table of pages for 32 steps at once, and a page may hold several steps.
+TEST_P(CudaAttentionWork, SeesAllPagesOfEverySize) {
+  const int length[] = {1100};
+  for (int page_tokens : {32, 64, 128}) {
+    Scene scene({GetParam(), page_tokens}, 1, 2, 64, length);
+    const KvChunk all = scene.sequences[0].last(1100), last = scene.sequences[0].last(1);
+    std::vector<float> v;
+    double sum = 0;
+    for (int p = 0; p < 1100; ++p) {
+      const float scale = std::ldexp(1.0f, p / 16 % 3), x = scale * static_cast<float>(1 + p / 32 % 11);
+      v.push_back(scale * largest_code(GetParam()));  // which makes it the row's scale, so that x is exact
+      v.insert(v.end(), 63, x);
+      sum += static_cast<double>(x);
+    }
+    scene.write(all, std::vector<float>(v.size()), v);
+    const auto out = scene.run({&last, 1}, std::vector<float>(static_cast<std::size_t>(scene.cols())), 0, {.enough_blocks = 0});
+    // All weights are equal and all sums integers below 2^24; the reciprocal of the number of keys is rounded, and the product with it.
+    for (int i = 0; i < scene.cols(); ++i) {
+      if (i % 64 == 0) continue;
+      EXPECT_NEAR(static_cast<double>(out[static_cast<std::size_t>(i)]), sum / 1100, sum / 1100 * 4 * 0x1p-24)
+          << "page_tokens " << page_tokens << ", element " << i;
+    }
+  }
+}
+
 /// Overwrites one key or value with a number in one element, keeping the others.
-void poison(Scene& scene, int position, bool key, float bad) {
+void poison(Scene& scene, int position, bool key, float bad, std::size_t element = 3) {
   const KvChunk chunk{scene.sequences[0].pages(), position, 1};
   auto k = test::token_rows(chunk, scene.kv_cols(), 1000), v = test::token_rows(chunk, scene.kv_cols(), 1001);
-  (key ? k : v)[3] = bad;
+  (key ? k : v)[element] = bad;
   scene.write(chunk, k, v);
 }
 
 TEST_P(CudaAttention, NanInTheCacheReachesThoseWhoSeeItAndNobodyElse) {
   const int length[] = {80};
   for (bool key : {true, false}) {
-    Scene scene(GetParam(), 2, 2, 64, length);
+    Scene scene({GetParam()}, 2, 2, 64, length);
     const KvChunk all = scene.sequences[0].last(80);
     const auto q = scene.queries({&all, 1});
-    poison(scene, 40, key, NAN);  // the neighbours of 40 in its step are seen by earlier and later queries alike
+    poison(scene, 40, key, NAN);               // the neighbours of 40 in its step are seen by earlier and later queries alike
+    if (!key) poison(scene, 41, key, NAN, 5);  // shares its registers
     for (int window : {0, 10}) {
       const auto out = scene.run({&all, 1}, q, window);
       for (int p = 0; p < 80; ++p) {
-        const bool sees = p >= 40 && (window == 0 || p < 40 + window);
+        const auto sees = [&](int position) { return p >= position && (window == 0 || p < position + window); };
         for (int i = 0; i < scene.cols(); ++i) {
           const bool shares_head = i < 2 * 64;
           // A NaN key spoils the whole row. A NaN value spoils its element, and in formats with a scale its row.
-          const bool spoilt = sees && shares_head && (key || has_kv_scale(GetParam()) || i % 64 == 3);
+          const bool whole_row = key || has_kv_scale(GetParam());
+          const bool spoilt = shares_head && ((sees(40) && (whole_row || i % 64 == 3)) || (!key && sees(41) && (whole_row || i % 64 == 5)));
           ASSERT_EQ(std::isnan(out[static_cast<std::size_t>(p * scene.cols() + i)]), spoilt) << "position " << p << " element " << i;
         }
       }
@@ -256,7 +283,7 @@ TEST_P(CudaAttention, NanInTheCacheReachesThoseWhoSeeItAndNobodyElse) {
 
 TEST_P(CudaAttention, ScalesOfEverySizeAreKept) {
   const int length[] = {70};
-  Scene scene(GetParam(), 1, 1, 64, length);
+  Scene scene({GetParam()}, 1, 1, 64, length);
   const KvChunk last = scene.sequences[0].last(1), all = scene.sequences[0].last(70);
   const std::vector<float> k(70 * 64), q(64);
   for (float size : {1e-4f, 1.0f, 1e4f}) {  // from key to key 2^-10 smaller or larger
@@ -283,7 +310,7 @@ INSTANTIATE_TEST_SUITE_P(Formats, CudaAttentionWork, testing::Values(Precision::
                          [](const auto& i) { return std::string(name(i.param)); });
 
 TEST(CudaAttentionOutput, IsAlsoF16OrBf16) {
-  const Scene scene(Precision::e4m3, 1, 3, 64, mixed_lengths);
+  const Scene scene({Precision::e4m3}, 1, 3, 64, mixed_lengths);
   const std::vector<KvChunk> batch = mixed_batch(scene);
   const auto q = scene.queries(batch);
   const auto plain = scene.run(batch, q);
@@ -298,7 +325,7 @@ TEST(CudaAttentionOutput, IsAlsoF16OrBf16) {
 TEST(CudaAttentionConflicts, ThereAreNone) {
   const int lengths[] = {70, 40};
   for (Precision precision : test::kv_precisions) {
-    const Scene scene(precision, 1, 2, 80, lengths);
+    const Scene scene({precision}, 1, 2, 80, lengths);
     for (const KvChunk& chunk : {scene.sequences[0].last(70), scene.sequences[1].last(1)}) {  // one launch each: large, small
       simt::session() = {};
       (void)scene.run({&chunk, 1}, scene.queries({&chunk, 1}));
@@ -310,7 +337,7 @@ TEST(CudaAttentionConflicts, ThereAreNone) {
 
 TEST(CudaAttentionTables, SplitLongContextsAndNameWhatDoesNotFit) {
   const int lengths[] = {600, 300};
-  const Scene scene(Precision::f16, 1, 1, 64, lengths);
+  const Scene scene({Precision::f16}, 1, 1, 64, lengths);
   const std::vector<KvChunk> batch{scene.sequences[0].last(1), scene.sequences[1].last(40)};
   const auto filled = [&](AttentionShape shape, int units, int state_rows, int enough) {
     const AttentionTables tables(shape, units, state_rows, enough);
@@ -339,7 +366,7 @@ TEST(CudaAttentionTables, SplitLongContextsAndNameWhatDoesNotFit) {
 TEST(CudaAttentionEntry, NamesWhatDoesNotFit) {
   const int lengths[] = {40};
   const auto message = [&](int head_dim, auto change) {
-    const Scene scene(Precision::f16, 1, 2, head_dim, lengths);
+    const Scene scene({Precision::f16}, 1, 2, head_dim, lengths);
     std::vector<float> x(static_cast<std::size_t>(4 * scene.cols()));
     const AttentionTables tables({1, 2, 0}, 1, 1, 1);
     std::vector<int> words(tables.words());
