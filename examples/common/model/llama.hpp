@@ -43,11 +43,7 @@ class Llama {
   /// the bit, on its own sequence alone.
   /// Throws Error on an id outside the vocabulary or a batch that does not fit its pages; the cache may then hold part of the batch, and
   /// the caller truncates its sequences.
-  void forward(Cache& cache, std::span<const KvChunk> batch, std::span<const int> tokens, std::span<Output> outputs) {
-    const Step step = backend_.begin(state_, cache, batch, static_cast<int>(tokens.size()), outputs);
-    backend_.embed(weights_->embedding, tokens, step.hidden);
-    backend_.run(state_, step, [&] { run_model(step); });
-  }
+  void forward(Cache& cache, std::span<const KvChunk> batch, std::span<const int> tokens, std::span<Output> outputs);
 
  private:
   void run_model(const Step& step) {
@@ -83,5 +79,13 @@ class Llama {
   Backend backend_;
   typename Backend::State state_;
 };
+
+// Out of the class, or callers would inline what is compiled once for all of them.
+template <class Backend>
+void Llama<Backend>::forward(Cache& cache, std::span<const KvChunk> batch, std::span<const int> tokens, std::span<Output> outputs) {
+  const Step step = backend_.begin(state_, cache, batch, static_cast<int>(tokens.size()), outputs);
+  backend_.embed(weights_->embedding, tokens, step.hidden);
+  backend_.run(state_, step, [&] { run_model(step); });
+}
 
 }  // namespace vernier::model

@@ -119,8 +119,8 @@ class Sampler {
       adjustments[count++] = {seen.id, 0.0f, seen.count};
     }
     add_biases(vocabulary);
-    expect(bias == options_.logit_bias.end(), "vernier::ops::sample", "logit_bias names token ", bias->first, ", the vocabulary has ",
-           vocabulary);
+    if (bias != options_.logit_bias.end())
+      fail("vernier::ops::sample", "logit_bias names token ", bias->first, ", the vocabulary has ", vocabulary);
     return {.temperature = options_.temperature,
             .top_k = options_.top_k,
             .top_p = options_.top_p,
