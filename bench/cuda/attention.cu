@@ -12,6 +12,7 @@
 #include "cuda/contest.cuh"
 #include "cuda/gpu.cuh"
 #include "cuda/measure_limits.cuh"
+#include "cuda/tally.hpp"
 
 // The kernels are compiled in files of their own.
 namespace vernier::cuda {
@@ -71,12 +72,11 @@ void measure(const Gpu& gpu, const AttentionCase& c, const DeviceLimits& limits,
 }
 
 int run(const AttentionSelection& selection, const Gpu& gpu, int rounds, int seconds) {
-  const Deadline deadline(seconds);
+  Tally tally(seconds);
   const cuda::OwnedStream stream;
   const DeviceLimits limits = measure_limits(gpu);
-  int left = 0;
-  for (const AttentionCase& c : attention_plan(selection)) deadline.passed() ? void(++left) : measure(gpu, c, limits, stream, rounds);
-  return left;
+  for (const AttentionCase& c : attention_plan(selection)) tally.attempt([&] { measure(gpu, c, limits, stream, rounds); });
+  return tally.finish();
 }
 
 }  // namespace
@@ -96,8 +96,7 @@ int main(int argc, char** argv) try {
   const std::optional<Gpu> gpu = find_gpu();
   if (!gpu) return 0;
   print_gpu(*gpu, Nvml(*gpu));
-  Row("end").add("not_measured_for_time", run(selection, *gpu, rounds, seconds)).print();
-  return 0;
+  return run(selection, *gpu, rounds, seconds);
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());
   return 1;

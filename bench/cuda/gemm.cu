@@ -15,6 +15,7 @@
 #include "cuda/gpu.cuh"
 #include "cuda/measure_limits.cuh"
 #include "cuda/plan.hpp"
+#include "cuda/tally.hpp"
 
 namespace vernier::bench {
 namespace {
@@ -192,29 +193,25 @@ class Bench {
   cuda::DeviceBuffer<f16> f16_;
 };
 
-/// How many products were not measured because time was up.
+/// The program's status.
 int run(const Settings& s, const Gpu& gpu) {
-  const Deadline deadline(s.seconds);
+  Tally tally(s.seconds);
   Peers peers(s.cublaslt, s.bitsandbytes);
   const cuda::OwnedStream stream;
   const DeviceLimits limits = measure_limits(gpu);
-  int left = 0;
   for (const GemmCase& c : gemm_plan(s.selection)) {
     std::optional<Bench> bench;
-    for (const int m : c.tokens) {
-      if (deadline.passed()) {
-        ++left;
-        continue;
-      }
-      if (!bench) bench.emplace(gpu, c, peers, stream, s.rounds);
-      bench->measure(m, limits);
-    }
+    for (const int m : c.tokens)
+      tally.attempt([&] {
+        if (!bench) bench.emplace(gpu, c, peers, stream, s.rounds);
+        bench->measure(m, limits);
+      });
   }
   Row("peers")
       .add("cublaslt", peers.cublaslt.version())
       .add("bitsandbytes", peers.bitsandbytes.why_not().empty() ? "loaded" : peers.bitsandbytes.why_not())
       .print();
-  return left;
+  return tally.finish();
 }
 
 }  // namespace
@@ -227,9 +224,7 @@ int main(int argc, char** argv) try {
   const std::optional<Gpu> gpu = find_gpu();
   if (!gpu) return 0;
   print_gpu(*gpu, Nvml(*gpu));
-  const int left = run(settings, *gpu);
-  Row("end").add("not_measured_for_time", left).print();
-  return 0;
+  return run(settings, *gpu);
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());
   return 1;

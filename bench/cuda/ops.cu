@@ -11,6 +11,7 @@
 #include "cuda/gpu.cuh"
 #include "cuda/measure_limits.cuh"
 #include "cuda/ops_steps.cuh"
+#include "cuda/tally.hpp"
 
 namespace vernier::bench {
 namespace {
@@ -23,41 +24,38 @@ struct Settings {
 
 class Bench {
  public:
-  Bench(const Gpu& gpu, const Settings& s) : limits_(measure_limits(gpu)), settings_(&s), deadline_(s.seconds) {}
+  Bench(const Gpu& gpu, const Settings& s) : limits_(measure_limits(gpu)), settings_(&s), tally_(s.seconds) {}
 
   const cuda::OwnedStream& stream() const { return stream_; }
-  int left() const { return left_; }
+  int finish() const { return tally_.finish(); }
 
   void measure(const std::vector<Step>& steps, int tokens) {
-    for (const Step& step : steps) {
-      if (deadline_.passed()) {
-        ++left_;
-        continue;
-      }
-      step.launch();
-      const double worst = step.worst();
-      expect(worst <= 1, "bench.cuda.ops", "wrong result: ", step.name, " of ", tokens, " tokens is off by ", worst,
-             " of what rounding explains");
-      Contest contest(stream_, settings_->rounds);
-      contest.add("vernier", 1, [&](int) { step.launch(); });
-      const Contest::Entry entry = contest.run().front();
-      Row row("ops");
-      row.add("step", step.name).add("tokens", tokens).add("bytes", step.bytes).add("worst_of_bound", worst);
-      add_entry(row, "vernier", entry);
-      if (entry.why_not.empty()) {
-        const double rate = step.bytes / entry.seconds.median;
-        row.add("gbs", rate * 1e-9).add("of_read", rate / limits_.read);
-      }
-      row.print();
-    }
+    for (const Step& step : steps) tally_.attempt([&] { measure(step, tokens); });
   }
 
  private:
+  void measure(const Step& step, int tokens) {
+    step.launch();
+    const double worst = step.worst();
+    expect(worst <= 1, "bench.cuda.ops", "wrong result: ", step.name, " of ", tokens, " tokens is off by ", worst,
+           " of what rounding explains");
+    Contest contest(stream_, settings_->rounds);
+    contest.add("vernier", 1, [&](int) { step.launch(); });
+    const Contest::Entry entry = contest.run().front();
+    Row row("ops");
+    row.add("step", step.name).add("tokens", tokens).add("bytes", step.bytes).add("worst_of_bound", worst);
+    add_entry(row, "vernier", entry);
+    if (entry.why_not.empty()) {
+      const double rate = step.bytes / entry.seconds.median;
+      row.add("gbs", rate * 1e-9).add("of_read", rate / limits_.read);
+    }
+    row.print();
+  }
+
   DeviceLimits limits_;
   const Settings* settings_;
-  Deadline deadline_;
+  Tally tally_;
   cuda::OwnedStream stream_;
-  int left_ = 0;
 };
 
 int run(const Settings& s, const Gpu& gpu) {
@@ -73,7 +71,7 @@ int run(const Settings& s, const Gpu& gpu) {
       SampleSteps<A> steps(rows, model.vocab, bench.stream());
       bench.measure(steps.steps(), rows);
     });
-  return bench.left();
+  return bench.finish();
 }
 
 }  // namespace
@@ -93,8 +91,7 @@ int main(int argc, char** argv) try {
   const std::optional<Gpu> gpu = find_gpu();
   if (!gpu) return 0;
   print_gpu(*gpu, Nvml(*gpu));
-  Row("end").add("not_measured_for_time", run(s, *gpu)).print();
-  return 0;
+  return run(s, *gpu);
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());
   return 1;

@@ -58,6 +58,8 @@ class Run:
         kind = row.pop("kind")
         if kind == "device":
             self.results["device"] = self.results["device"] or row
+        elif kind == "error":
+            self.results["errors"].append({"part": part, "message": row["message"]})
         elif kind == "end":
             self.results["left"][part] = row["not_measured_for_time"]
         elif kind == "peers":

@@ -102,6 +102,14 @@ class Runs(unittest.TestCase):
         self.assertIn("**attention failed: wrong result: f16**", text)
         self.assertIn("argmax", text)
 
+    def test_a_wrong_result_is_shown_beside_the_others(self):
+        program(self.folder, "gemm", [DEVICE, {"kind": "error", "message": "wrong result: nf4"}, GEMM, {"kind": "end", "not_measured_for_time": 0, "failed": 1}], "exit 1")
+        done, out = self.run_cuda()
+        self.assertEqual(done.returncode, 1)
+        text = (out / "results_cuda.md").read_text()
+        self.assertIn("**gemm failed: wrong result: nf4**", text)
+        self.assertIn("30.0 (30.0-30.0)", text)
+
     def test_without_a_device_nothing_is_written(self):
         program(self.folder, "limits", ["no CUDA device: there is no driver\n"])
         done, out = self.run_cuda()

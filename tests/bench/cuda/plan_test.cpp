@@ -7,6 +7,7 @@
 #include <set>
 
 #include "cuda/row.hpp"
+#include "cuda/tally.hpp"
 
 namespace vernier::bench {
 namespace {
@@ -82,6 +83,23 @@ TEST(Spread, OfAnEvenNumberLiesBetweenTheMiddleTwo) {
   EXPECT_EQ(s.median, 2.5);
   EXPECT_EQ(s.min, 1);
   EXPECT_EQ(s.max, 4);
+}
+
+TEST(Tally, GoesOnAfterAFailureAndEndsAfterManyInARow) {
+  Tally tally(0);
+  const auto failing = [] { fail("test", "wrong result"); };
+  int measured = 0;
+  const auto right = [&] { ++measured; };
+  for (int i = 1; i < Tally::most_failures; ++i) tally.attempt(failing);
+  tally.attempt(right);
+  EXPECT_EQ(measured, 1);
+  for (int i = 0; i < Tally::most_failures; ++i) tally.attempt(failing);
+  tally.attempt(right);
+  EXPECT_EQ(measured, 1);
+  EXPECT_EQ(tally.left(), 1);
+  EXPECT_EQ(tally.failed(), 2 * Tally::most_failures - 1);
+  EXPECT_EQ(tally.finish(), 1);
+  EXPECT_EQ(Tally(0).finish(), 0);
 }
 
 TEST(Deadline, OfNothingNeverPasses) { EXPECT_FALSE(Deadline(0).passed()); }
