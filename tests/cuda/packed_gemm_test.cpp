@@ -125,6 +125,7 @@ void expect_one_result(WeightFormat format, int k) {
   for (const simt::Options& options : {simt::Options{}, simt::Options{.order = simt::Order::random, .seed = 7}}) {
     simt::session().options = options;
     for (int blocks : {0, 64}) EXPECT_EQ((product<some(P, part)>(p, memory.workspace(blocks))), together);
+    EXPECT_EQ((product<many(P, part)>(p, memory.workspace(64))), together);  // one group of warps: no exchange, hence no barriers of it
     for (const int counter : memory.counters) EXPECT_EQ(counter, 0);
   }
   for (int token : {16}) {
