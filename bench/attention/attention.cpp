@@ -11,12 +11,14 @@
 #include "common/flags.hpp"
 #include "common/limits.hpp"
 #include "common/noise.hpp"
+#include "common/spread.hpp"
 #include "vernier/attention/attention.hpp"
 #include "vernier/attention/precompiled.hpp"
 
 namespace {
 
 using namespace vernier;
+using bench::median;
 using bench::noise;
 
 struct Shape {
@@ -43,11 +45,6 @@ Settings parse(int argc, char** argv) {
   flags.read("--reps", s.reps);
   flags.finish();
   return s;
-}
-
-double median(std::vector<double> x) {
-  std::sort(x.begin(), x.end());
-  return x[x.size() / 2];
 }
 
 /// One format: a cache full of keys and values, and what was measured.

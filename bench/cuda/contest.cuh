@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/spread.hpp"
 #include "cuda/row.hpp"
-#include "cuda/spread.hpp"
 #include "vernier/core/error.hpp"
 #include "vernier/cuda/graph.cuh"
 #include "vernier/cuda/stream.cuh"

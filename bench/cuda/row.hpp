@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "cuda/spread.hpp"
+#include "common/spread.hpp"
 
 namespace vernier::bench {
 

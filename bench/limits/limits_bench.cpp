@@ -7,6 +7,7 @@
 
 #include "common/flags.hpp"
 #include "common/limits.hpp"
+#include "common/spread.hpp"
 
 namespace {
 
@@ -19,8 +20,7 @@ double level(cpu::ThreadPool& pool, const bench::LimitsProbe& probe, std::size_t
   std::vector<double> rates;
   bench::read_bandwidth(pool, probe.memory(), total, passes);
   for (int i = 0; i < 5; ++i) rates.push_back(bench::read_bandwidth(pool, probe.memory(), total, passes));
-  std::sort(rates.begin(), rates.end());
-  return rates[2] * 1e-9;
+  return bench::median(rates) * 1e-9;
 }
 
 }  // namespace

@@ -14,12 +14,14 @@
 #include "common/flags.hpp"
 #include "common/limits.hpp"
 #include "common/random_matrix.hpp"
+#include "common/spread.hpp"
 #include "vernier/gemm/gemm.hpp"
 #include "vernier/gemm/precompiled.hpp"
 
 namespace {
 
 using namespace vernier;
+using bench::median;
 using dnnl::memory;
 
 struct Kind {
@@ -89,11 +91,6 @@ Settings parse(int argc, char** argv) {
   flags.read("--reps", s.reps);
   flags.finish();
   return s;
-}
-
-double median(std::vector<double> x) {
-  std::sort(x.begin(), x.end());
-  return x[x.size() / 2];
 }
 
 void compare(cpu::ThreadPool& pool, const Settings& s, const Kind& kind, const Shape& shape, int m) {

@@ -9,6 +9,8 @@
 #include <fstream>
 #include <numeric>
 
+#include "common/spread.hpp"
+
 namespace vernier::bench {
 namespace {
 
@@ -126,13 +128,6 @@ boost::json::object fields(const Options& o, const Subject& subject, const Resul
 }
 
 }  // namespace
-
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 != 0 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
 
 std::vector<double> tokens_per_second(const Result& result) {
   return each(result, [&](const Sample& s) { return result.test.tokens() / s.seconds; });

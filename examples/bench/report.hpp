@@ -41,6 +41,5 @@ class Report {
 
 /// Tokens per second of each repetition.
 std::vector<double> tokens_per_second(const Result& result);
-double median(std::vector<double> values);
 
 }  // namespace vernier::bench
