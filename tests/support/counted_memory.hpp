@@ -58,10 +58,21 @@ void* operator new[](std::size_t bytes) { return vernier::test::CountedMemory::t
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return vernier::test::CountedMemory::take(bytes, static_cast<std::size_t>(alignment));
 }
+// Libraries would forward these to those above; the address sanitizer has its own.
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  try {
+    return vernier::test::CountedMemory::take(bytes);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+void* operator new[](std::size_t bytes, const std::nothrow_t& tag) noexcept { return operator new(bytes, tag); }
 void operator delete(void* memory) noexcept { vernier::test::CountedMemory::give(memory); }
 void operator delete[](void* memory) noexcept { vernier::test::CountedMemory::give(memory); }
 void operator delete(void* memory, std::size_t) noexcept { vernier::test::CountedMemory::give(memory); }
 void operator delete[](void* memory, std::size_t) noexcept { vernier::test::CountedMemory::give(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { vernier::test::CountedMemory::give(memory); }
+void operator delete[](void* memory, const std::nothrow_t&) noexcept { vernier::test::CountedMemory::give(memory); }
 void operator delete(void* memory, std::align_val_t alignment) noexcept {
   vernier::test::CountedMemory::give(memory, static_cast<std::size_t>(alignment));
 }
