@@ -228,6 +228,8 @@ TEST(PackedGemm, QuantizedActivations) {
   expect_plain<i8_few, i8>(5, 40, 592, {Precision::i8, Scaling::row, 0});
   expect_plain<i8_groups, i8>(8, 20, 96, {Precision::i8, Scaling::group, 32});
   expect_plain<i8_many, i8>(70, 40, 208, {Precision::i8, Scaling::row, 0});
+  // The last step's stage is where rows are put together, and no step without a product follows it, whose barrier would stand between them.
+  expect_plain<i8_many, i8>(9, 40, 512, {Precision::i8, Scaling::row, 0});
   constexpr MmaConfig fp8{.arch = Arch::sm89, .weight = Precision::e4m3, .operand = Precision::e4m3, .warps_k = 4, .stages = 2};
   constexpr MmaConfig fp8_blocks{.arch = Arch::sm89, .weight = Precision::e4m3, .operand = Precision::e4m3, .part = 128, .stages = 2};
   expect_plain<fp8, e4m3>(5, 40, 592, {Precision::e4m3, Scaling::row, 0});
