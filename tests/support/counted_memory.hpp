@@ -31,8 +31,9 @@ struct CountedMemory {
   }
   static std::size_t peak_since(std::size_t start) { return peak() - start; }
 
-  /// The size is kept in front of the memory, in a piece as long as the alignment.
-  static void* take(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) {
+  /// The size is kept in front of the memory, in a piece as long as the alignment. Not inlined: g++ would see free() in the release of what
+  /// it takes to be from operator new, and warn.
+  [[gnu::noinline]] static void* take(std::size_t bytes, std::size_t alignment = alignof(std::max_align_t)) {
     const std::size_t whole = (bytes + alignment - 1) / alignment * alignment + alignment;
     void* const start = std::aligned_alloc(alignment, whole);
     if (start == nullptr) throw std::bad_alloc();
@@ -44,7 +45,7 @@ struct CountedMemory {
     }
     return block;
   }
-  static void give(void* memory, std::size_t alignment = alignof(std::max_align_t)) {
+  [[gnu::noinline]] static void give(void* memory, std::size_t alignment = alignof(std::max_align_t)) {
     if (memory == nullptr) return;
     live() -= static_cast<std::size_t*>(memory)[-1];
     std::free(static_cast<char*>(memory) - alignment);
