@@ -13,15 +13,7 @@
 #include "cuda/gpu.cuh"
 #include "cuda/measure_limits.cuh"
 #include "cuda/tally.hpp"
-
-// The kernels are compiled in files of their own.
-namespace vernier::cuda {
-extern template struct AttentionKernels<Precision::f16>;
-extern template struct AttentionKernels<Precision::bf16>;
-extern template struct AttentionKernels<Precision::i8>;
-extern template struct AttentionKernels<Precision::e4m3>;
-extern template struct AttentionKernels<Precision::e5m2>;
-}  // namespace vernier::cuda
+#include "vernier/attention/precompiled.cuh"
 
 namespace vernier::bench {
 namespace {

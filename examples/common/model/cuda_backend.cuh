@@ -15,6 +15,7 @@
 #include "common/model/cuda_state.cuh"
 #include "common/model/cuda_weights.cuh"
 #include "vernier/attention/attention.cuh"
+#include "vernier/attention/precompiled.cuh"
 #include "vernier/core/math.hpp"
 #include "vernier/cuda/stream.cuh"
 #include "vernier/kv/append.cuh"
@@ -23,15 +24,6 @@
 #include "vernier/ops/quantize_rows.cuh"
 #include "vernier/ops/rmsnorm.cuh"
 #include "vernier/ops/sample.cuh"
-
-// The kernels of attention are compiled in files of their own.
-namespace vernier::cuda {
-extern template struct AttentionKernels<Precision::f16>;
-extern template struct AttentionKernels<Precision::bf16>;
-extern template struct AttentionKernels<Precision::i8>;
-extern template struct AttentionKernels<Precision::e4m3>;
-extern template struct AttentionKernels<Precision::e5m2>;
-}  // namespace vernier::cuda
 
 namespace vernier::model {
 

@@ -2,14 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "cuda/attention_operands.cuh"
-
-namespace vernier::cuda {
-extern template struct AttentionKernels<Precision::f16>;
-extern template struct AttentionKernels<Precision::bf16>;
-extern template struct AttentionKernels<Precision::i8>;
-extern template struct AttentionKernels<Precision::e4m3>;
-extern template struct AttentionKernels<Precision::e5m2>;
-}  // namespace vernier::cuda
+#include "vernier/attention/precompiled.cuh"
 
 namespace vernier::bench {
 namespace {
