@@ -11,6 +11,7 @@
 #include "cuda/attention_check.cuh"
 #include "cuda/plan.hpp"
 #include "cuda/random_codes.cuh"
+#include "cuda/worst.cuh"
 #include "vernier/attention/attention.cuh"
 #include "vernier/cuda/memory.cuh"
 #include "vernier/cuda/stream.cuh"
@@ -109,12 +110,7 @@ class AttentionOperands {
     visit_precision(case_.kv, [&]<Precision P>() {
       if constexpr (is_kv_precision(P)) cuda::launch_on<AttentionCheck<P>>(cache_.arch(), grid, args, *stream_);
     });
-    std::vector<float> host(excess.size());
-    cuda::download(excess.data(), std::span<float>(host), *stream_);
-    stream_->synchronize();
-    double worst = 0;
-    for (const float value : host) worst = std::max(worst, value <= 1e30f ? static_cast<double>(value) : 1e30);  // a NaN is neither
-    return worst;
+    return worst_of(excess, *stream_);
   }
 
  private:

@@ -14,6 +14,7 @@
 #include "cuda/plan.hpp"
 #include "cuda/random_codes.cuh"
 #include "cuda/row_major.cuh"
+#include "cuda/worst.cuh"
 #include "vernier/cuda/memory.cuh"
 #include "vernier/cuda/stream.cuh"
 #include "vernier/ops/elementwise.cuh"
@@ -118,12 +119,7 @@ class GemmOperands {
                              which.data(), wanted,    noise,      excess.data()};
     const cuda::Grid grid{static_cast<unsigned>(ceil_div(c.w.n, 128)), static_cast<unsigned>(wanted)};
     visit_precision(c.w.format.precision, [&]<Precision P>() { cuda::launch_on<GemmCheck<P>>(arch_, grid, args, *stream_); });
-    std::vector<float> host(excess.size());
-    cuda::download(excess.data(), std::span<float>(host), *stream_);
-    stream_->synchronize();
-    double worst = 0;
-    for (const float value : host) worst = std::max(worst, value <= 1e30f ? static_cast<double>(value) : 1e30);  // a NaN is neither
-    return worst;
+    return worst_of(excess, *stream_);
   }
 
  private:
