@@ -12,6 +12,10 @@
 #include "vernier/types/bf16.hpp"
 #include "vernier/types/fp16.hpp"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace vernier::io {
 
 namespace {
@@ -142,8 +146,24 @@ void decode_bfloats(const std::byte* from, float* out, std::size_t values) {
 VERNIER_TARGET_AVX2
 namespace vernier::io::avx2 {
 namespace {
+/// 32 at a time by the processor's own conversion, which agrees with f16::decode() but for what it leaves in a NaN: those are done again.
+void decode_halfs(const std::byte* from, float* out, std::size_t values) {
+  std::size_t i = 0;
+  for (; i + 32 <= values; i += 32) {
+    __m256 v[4];
+    for (int j = 0; j < 4; ++j) {
+      v[j] = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 2 * i + 16 * j)));
+      _mm256_storeu_ps(out + i + 8 * j, v[j]);
+    }
+    const __m256 nan = _mm256_or_ps(_mm256_cmp_ps(v[0], v[1], _CMP_UNORD_Q), _mm256_cmp_ps(v[2], v[3], _CMP_UNORD_Q));
+    if (_mm256_movemask_ps(nan) != 0) io::decode_halfs(from + 2 * i, out + i, 32);
+  }
+  io::decode_halfs(from + 2 * i, out + i, values - i);
+}
+
 /// The same loops in wider vectors. These files are built without contraction to multiply-adds, so the floats are the same.
 [[gnu::flatten]] void decode_any(StorageType type, const std::byte* from, float* out, std::size_t values) {
+  if (type == StorageType::f16) return decode_halfs(from, out, values);
   io::decode_any(type, from, out, values);
 }
 }  // namespace
