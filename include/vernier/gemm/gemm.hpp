@@ -23,7 +23,9 @@ template <class T>
 void expect_product(MatrixView<const T> x, const PackedView& w, MatrixView<float> y) {
   constexpr std::string_view where = "vernier::cpu::gemm";
   expect(y.rows == x.rows && y.cols == w.n, where, "y is ", y.rows, " x ", y.cols, ", expected m x n = ", x.rows, " x ", w.n);
-  expect(w.codes != nullptr && w.n > 0 && w.k > 0, where, "W is empty: n = ", w.n, ", k = ", w.k);
+  expect((w.codes != nullptr || w.source != nullptr) && w.n > 0 && w.k > 0, where, "W is empty: n = ", w.n, ", k = ", w.k);
+  expect(w.codes != nullptr || panels_stand_alone(w.format), where, "W is not packed, and panels of ", to_string(w.format),
+         " cannot be made one by one");
   expect(x.cols == w.k, where, "x has ", x.cols, " columns, W has k = ", w.k);
 }
 
@@ -58,8 +60,9 @@ GemmJob<T> prepare(ThreadPool& pool, MatrixView<const T> x, Precision p, GemmWor
 /// the instruction set alone. NaN and infinity in x reach y (through int8, both as NaN). Views must stay valid during the call; y must
 /// not overlap x. Where all W have equally many rows, an epilogue may read what an earlier product has stored at its own element: a gated
 /// unit is two products. One call at a time per pool and workspace; nothing is allocated once the workspace has seen a problem of this
-/// size. Table holds the kernels to choose from; gemm<MyTable>(...) brings your own. Throws Error, before anything is written, when shapes
-/// do not match or the multiply does not suit the weights.
+/// size. Where a W has a source instead of codes, each panel is made when its turn comes. Table holds the kernels to choose from;
+/// gemm<MyTable>(...) brings your own. Throws Error, before anything is written, when shapes do not match or the multiply does not suit the
+/// weights; what a source throws comes when y is written in part.
 template <RuleTable Table = DefaultGemmTable, class X, Epilogue First, Epilogue... Others>
 requires Activation<std::remove_const_t<X>>
 void gemm(ThreadPool& pool, MatrixView<X> x, GemmWorkspace& workspace, const GemmOptions& options, const Product<First>& first,

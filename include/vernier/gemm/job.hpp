@@ -78,6 +78,7 @@ struct GemmJob {
 
   /// What a tile of panel `index` of w reads, but for its activations.
   Tile panel_tile(const PackedView& w, int index, int share) const {
+    if (w.source != nullptr) return panel_tile(workspace->make(w, index, share), 0, share);
     const CpuPanel layout = w.panel();
     Tile tile;
     tile.codes = w.codes + static_cast<std::size_t>(index) * layout.panel_bytes();
@@ -108,7 +109,7 @@ struct GemmJob {
   };
   Ahead fetch_ahead(const PackedView& w, int index, Range block) const {
     const CpuPanel layout = w.panel();
-    if (tiles.m == 1 || multiply() != Multiply::i8 || index + 1 >= layout.panels()) return {};
+    if (tiles.m == 1 || multiply() != Multiply::i8 || w.source != nullptr || index + 1 >= layout.panels()) return {};
     const std::int64_t shares = (block.end - block.begin) * tiles.groups();
     return {w.codes + static_cast<std::size_t>(index + 1) * layout.panel_bytes(),
             static_cast<int>(ceil_div(static_cast<std::int64_t>(layout.panel_bytes()) / cache_line, shares))};
@@ -149,15 +150,18 @@ struct GemmJob {
     }
   }
 
-  /// Converts the activations, then multiplies the panels of all products in one step of the pool.
+  /// Converts the activations, then multiplies the panels of all products in one step of the pool. Tiles go in blocks, but not where a
+  /// panel is decoded or made first, which is to be done once.
   template <class First, class... Others>
   void run(ThreadPool& pool, const Product<First>& first, const Product<Others>&... others) const {
     const bool alone = tiles.m == 1 && !in_place();
     if (tiles.m > 1) pack_all(pool);
+    const bool once = kernels->decode != nullptr || first.w.source != nullptr || (... || (others.w.source != nullptr));
+    const int block = once ? tiles.count() : block_tiles();
     pool.run([&](int share) {
       if (alone) pack(share, 0, 1);
-      for (int tile = 0; tile < tiles.count(); tile += block_tiles())
-        run_share(pool.size(), share, {tile, std::min(tile + block_tiles(), tiles.count())}, first, others...);
+      for (int tile = 0; tile < tiles.count(); tile += block)
+        run_share(pool.size(), share, {tile, std::min(tile + block, tiles.count())}, first, others...);
     });
   }
 
@@ -175,10 +179,8 @@ struct GemmJob {
       pool.for_ranges(tokens, [&](std::int64_t begin, std::int64_t end) { pack(0, static_cast<int>(begin), static_cast<int>(end)); });
   }
 
-  /// Tiles whose activations stay in the second-level cache while the panels pass by; at least a few, for each block reads all weights. All
-  /// tiles where a panel is decoded first, which is to be done once.
+  /// Tiles whose activations stay in the second-level cache while the panels pass by; at least a few, for each block reads all weights.
   int block_tiles() const {
-    if (kernels->decode != nullptr) return tiles.count();
     constexpr std::size_t cache = std::size_t{1} << 20;
     const std::size_t tile_bytes = static_cast<std::size_t>(tiles.tile_m) * static_cast<std::size_t>(tiles.padded_k) * element_bytes();
     return static_cast<int>(std::max<std::size_t>(4, cache / tile_bytes));

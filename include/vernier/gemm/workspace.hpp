@@ -1,12 +1,16 @@
 // The memory that a GEMM needs beside its operands. Kept by the caller, so that a warm call allocates nothing.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "vernier/core/buffer.hpp"
 #include "vernier/gemm/activations.hpp"
 #include "vernier/layout/cpu_panel.hpp"
+#include "vernier/layout/packed_matrix.hpp"
+#include "vernier/layout/panel_source.hpp"
 
 namespace vernier::cpu {
 
@@ -16,6 +20,8 @@ struct GemmWorkspace {
   Buffer<float> scales;              // of int8 and int16 activations
   Buffer<std::int32_t> offsets;      // of int8 activations
   Buffer<float> panels;              // one decoded panel per worker
+  // Per worker: panels of matrices that are not packed, one of each shape and format.
+  std::vector<std::vector<PackedMatrix>> made;
 
   /// Room for `tiles` of activations (a single token once per worker) and for a panel of padded_k columns for each worker.
   void reserve(const TokenTiles& tiles, int workers, bool decodes) {
@@ -24,6 +30,18 @@ struct GemmWorkspace {
     scales.reserve_discard(tokens * static_cast<std::size_t>(tiles.groups()));
     offsets.reserve_discard(tokens * static_cast<std::size_t>(tiles.groups()));
     if (decodes) panels.reserve_discard(static_cast<std::size_t>(workers) * static_cast<std::size_t>(tiles.padded_k) * CpuPanel::rows);
+    if (made.size() < static_cast<std::size_t>(workers)) made.resize(static_cast<std::size_t>(workers));
+  }
+
+  /// Panel `index` of w, from its source, as a matrix of its own. Good until this worker asks again.
+  PackedView make(const PackedView& w, int index, int worker) {
+    std::vector<PackedMatrix>& all = made[static_cast<std::size_t>(worker)];
+    const int rows = panel_rows(w, index);
+    auto at = std::find_if(all.begin(), all.end(),
+                           [&](const PackedMatrix& m) { return m.n() == rows && m.k() == w.k && m.format() == w.format; });
+    if (at == all.end()) at = all.emplace(at, rows, w.k, w.format);
+    w.source->make(index, *at, worker);
+    return at->view();
   }
 };
 

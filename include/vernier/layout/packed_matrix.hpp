@@ -21,6 +21,8 @@ namespace vernier {
 /// Raised whenever the same weights come to lie in other bytes: another order, other scales, another rounding. Stored matrices carry it.
 inline constexpr std::uint32_t packed_layout_version = 2;
 
+class PanelSource;
+
 /// What a kernel sees of a packed matrix. Does not own.
 struct PackedView {
   WeightFormat format{};
@@ -32,6 +34,8 @@ struct PackedView {
   const float* scales = nullptr;        // [panel][scale group][32 rows]; rows beyond n have scale 0
   // f16, bf16: [panel][exponent group][32 rows], the biased exponent that the largest magnitude has as a float; 255: one is not finite
   const std::uint8_t* exponents = nullptr;
+  // Makes the panels where there are no codes yet; a CPU GEMM asks it for each panel that it multiplies.
+  const PanelSource* source = nullptr;
 
   constexpr int exponent_groups() const { return ceil_div(k, exponent_group); }
   constexpr CpuPanel panel() const { return {format.precision, n, k}; }
@@ -66,7 +70,8 @@ class PackedMatrix {
   }
 
   /// Over memory_bytes() bytes that are what memory() of such a matrix was, and stay as they are: codes(), scales(), exponents() and the
-  /// mutable memory() are not for this one. Throws Error as above.
+  /// mutable memory() are not for this one. Over none it is a matrix that is yet to be packed: its shape, format and bytes() are known,
+  /// its view has no codes, and it is packed when another is moved into it. Throws Error as above.
   PackedMatrix(int n, int k, WeightFormat format, std::shared_ptr<const std::uint8_t> memory)
       : n_(n), k_(k), format_(format), memory_(std::const_pointer_cast<std::uint8_t>(std::move(memory))) {
     check_shape();
@@ -80,6 +85,8 @@ class PackedMatrix {
   int n() const { return n_; }
   int k() const { return k_; }
   WeightFormat format() const { return format_; }
+  /// Whether the weights are there.
+  bool is_packed() const { return memory_ != nullptr; }
   CpuPanel panel() const { return {format_.precision, n_, k_}; }
 
   /// Columns that share a scale in the stored order, 0 without scales.
@@ -96,17 +103,21 @@ class PackedMatrix {
   std::uint8_t* exponents() { return memory_.get() + side_offset(); }
 
   /// Codes, slack and what stands beside them in one piece, for those who store a matrix and read it back.
-  std::span<std::uint8_t> memory() { return {memory_.get(), memory_bytes()}; }
-  std::span<const std::uint8_t> memory() const { return {memory_.get(), memory_bytes()}; }
+  std::span<std::uint8_t> memory() { return {memory_.get(), is_packed() ? memory_bytes() : 0}; }
+  std::span<const std::uint8_t> memory() const { return {memory_.get(), is_packed() ? memory_bytes() : 0}; }
 
   /// Bytes of codes and scales, padding included: what a pass over the matrix reads. (An int16 multiply reads 0.8 % more.)
   std::size_t bytes() const { return panel().total_bytes() + scales_bytes(); }
 
   /// Valid until the matrix is destroyed or assigned to; moving it keeps the view valid.
   PackedView view() const {
-    const std::uint8_t* codes = memory_.get();
-    const std::uint8_t* side = codes + side_offset();
-    return {format_, n_, k_, scale_group(), scale_groups(), codes, reinterpret_cast<const float*>(side), has_exponents() ? side : nullptr};
+    PackedView view{.format = format_, .n = n_, .k = k_, .scale_group = scale_group(), .scale_groups = scale_groups()};
+    if (!is_packed()) return view;
+    const std::uint8_t* side = memory_.get() + side_offset();
+    view.codes = memory_.get();
+    view.scales = reinterpret_cast<const float*>(side);
+    view.exponents = has_exponents() ? side : nullptr;
+    return view;
   }
 
  private:
@@ -139,6 +150,11 @@ class PackedMatrix {
   WeightFormat format_{};
   std::shared_ptr<std::uint8_t> memory_;  // codes, slack, scales or exponents: in one piece, so that huge pages hold all of it
 };
+
+/// Throws Error where w has no codes.
+inline void expect_packed(std::string_view where, const PackedView& w) {
+  expect(w.codes != nullptr, where, "the matrix of ", w.n, " x ", w.k, " is not packed");
+}
 
 /// Throws Error unless rows [first_row, first_row + rows) by cols are whole panels of w, whose last panel may be short.
 inline void expect_panel_rows(std::string_view where, const PackedMatrix& w, int first_row, int rows, int cols) {

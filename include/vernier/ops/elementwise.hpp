@@ -70,6 +70,7 @@ inline void dequantize_row(const PackedView& w, int row, float* out) {
 /// out[r] = row ids[r] of the table. table: (vocabulary, n) packed; ids: (t); out: (t, n).
 /// Throws Error when out does not have the table's width or an id is outside the vocabulary; then nothing was written.
 inline void embed(const PackedView& table, const int* ids, MatrixView<float> out, cpu::ThreadPool* pool = nullptr) {
+  expect_packed("vernier::ops::embed", table);
   expect(out.cols == table.k, "vernier::ops::embed", "out has ", out.cols, " columns, expected ", table.k);
   detail::expect_ids("vernier::ops::embed", ids, out.rows, table.n);
   detail::for_rows(pool, out.rows, out.cols, [&](int row) { dequantize_row(table, ids[row], out.row(row)); });

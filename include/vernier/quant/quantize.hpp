@@ -143,6 +143,7 @@ inline PackedMatrix quantize(MatrixView<const float> w, WeightFormat format, cpu
 /// out = code * scale for each weight, rounded once. out: (n, k). Throws Error when the shape differs.
 inline void dequantize(const PackedView& w, MatrixView<float> out, cpu::ThreadPool* pool = nullptr) {
   expect(out.rows == w.n && out.cols == w.k, "vernier::dequantize", "a matrix of ", w.n, " x ", w.k, " into ", out.rows, " x ", out.cols);
+  expect_packed("vernier::dequantize", w);
   visit_precision(w.format.precision, [&]<Precision P>() {
     detail::for_panels(pool, out, [&](int row, MatrixView<float> part) { detail::dequantize_panel<P>(w, row, part); });
   });
