@@ -125,7 +125,7 @@ void evaluate(const Options& o) {
   cache.report = report;
   model::WeightLoader loader(checkpoint, pool, std::move(cache));
   auto weights = std::make_shared<const model::Weights>(
-      loader.load(formats, [&](std::size_t read, std::size_t total) { progress.show("loading", read, total); }));
+      loader.open(formats, [&](std::size_t read, std::size_t total) { progress.show("loading", read, total); }));
   Runner runner(o, device->place(std::move(weights), model::parse_activations(o.activations)));
   Score score;
   for (const auto& ids : sequences) {

@@ -33,15 +33,23 @@ int serve(const Options& options) {
   });
   const std::string url = http.url();
   std::thread network([&] { http.run(); });
+  Progress progress([](const std::string& line) { log_info(line); });
+  std::atomic<bool> loaded{false};
+  std::string failure;  // written before the network ends
   LoadedModel model;
   try {
-    Progress progress([](const std::string& line) { log_info(line); });
-    model = load_model(
-        options, [](const std::string& line) { log_info(line); },
-        [&](const std::string& tier, std::size_t done, std::size_t total) {
-          if (signals) throw Interrupted{};
-          progress.show(concat("loading tier ", tier), done, total);
-        });
+    model = load_model(options, {.report = [](const std::string& line) { log_info(line); },
+                                 .progress =
+                                     [&](const std::string& what, std::size_t done, std::size_t total) {
+                                       if (signals && !loaded) throw Interrupted{};
+                                       progress.show(what, done, total);
+                                     },
+                                 .failed =
+                                     [&](const std::string& error) {
+                                       failure = error;
+                                       http.stop();
+                                     }});
+    loaded = true;
   } catch (...) {
     http.stop();
     network.join();
@@ -56,6 +64,7 @@ int serve(const Options& options) {
   std::fflush(stdout);
   network.join();
   model.engine.reset();  // cancels what is left; its last events still find service and server
+  if (!failure.empty()) throw Error(failure);
   log_info("stopped");
   return 0;
 }

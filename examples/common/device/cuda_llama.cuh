@@ -37,6 +37,7 @@ class CudaDevice final : public Device {
   }
 
   std::unique_ptr<PlacedModel> place(std::shared_ptr<const Weights> weights, Activations activations) override {
+    weights->pack();
     cuda::runtime::use_device(info_.index);
     auto on_device = std::make_shared<const CudaWeights>(to_cuda(*weights, activations));
     return std::make_unique<PlacedLlama<CudaBackend<A>>>(std::move(on_device), CudaBackend<A>(info_));

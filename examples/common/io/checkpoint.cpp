@@ -63,6 +63,11 @@ void Checkpoint::advise_streaming() const {
   for (const MappedFile* file : files()) file->advise_streaming();
 }
 
+bool Checkpoint::in_memory() const {
+  const std::vector<const MappedFile*> all = files();
+  return std::all_of(all.begin(), all.end(), [](const MappedFile* file) { return file->in_memory(); });
+}
+
 std::vector<const MappedFile*> Checkpoint::files() const {
   if (parts_.gguf) return {&parts_.gguf->file()};
   std::vector<const MappedFile*> files;
@@ -82,12 +87,18 @@ const StoredTensor& Checkpoint::shape(std::string_view name) const {
   return *tensor;
 }
 
-const MappedFile& Checkpoint::file_of(std::string_view name) const {
-  const StoredTensor& tensor = shape(name);
+/// Null where the tensor is in no file.
+const MappedFile* Checkpoint::find_file(const StoredTensor& tensor) const {
   const std::less_equal<> before;
   for (const MappedFile* file : files())
-    if (before(file->bytes().data(), tensor.data) && !before(file->bytes().data() + file->size(), tensor.data)) return *file;
-  fail(path(), "the tensor ", quoted(name), " is in none of the files");
+    if (before(file->bytes().data(), tensor.data) && !before(file->bytes().data() + file->size(), tensor.data)) return file;
+  return nullptr;
+}
+
+const MappedFile& Checkpoint::file_of(std::string_view name) const {
+  const MappedFile* file = find_file(shape(name));
+  expect(file != nullptr, path(), "the tensor ", quoted(name), " is in none of the files");
+  return *file;
 }
 
 const StoredTensor& Checkpoint::checked_rows(std::string_view name, int first_row, int rows, int cols) const {
@@ -99,15 +110,27 @@ const StoredTensor& Checkpoint::checked_rows(std::string_view name, int first_ro
   return tensor;
 }
 
-void Checkpoint::copy_rows(std::string_view name, int first_row, MatrixView<std::uint16_t> out) const {
-  const StoredTensor& tensor = checked_rows(name, first_row, out.rows, out.cols);
-  expect(tensor.type == StorageType::f16 || tensor.type == StorageType::bf16, path(), "the codes of ", quoted(name),
-         " were asked for, which is stored as ", layout_of(tensor.type).name);
-  const std::size_t row_bytes = static_cast<std::size_t>(tensor.cols) * sizeof(std::uint16_t);
-  for (int i = 0; i < out.rows; ++i) {
-    const int row = tensor.paired_head != 0 ? paired_row(first_row + i, tensor.paired_head) : first_row + i;
-    std::memcpy(out.row(i), tensor.data + static_cast<std::size_t>(row) * row_bytes, row_bytes);
+const std::byte* Checkpoint::stored_rows(std::string_view name, int first_row, int rows, Buffer<std::byte>& memory) const {
+  const StoredTensor& tensor = checked_rows(name, first_row, rows, shape(name).cols);
+  const std::size_t row_bytes = stored_bytes(tensor.type, static_cast<std::size_t>(tensor.cols));
+  memory.reserve_discard(static_cast<std::size_t>(rows) * row_bytes);
+  const MappedFile* file = find_file(tensor);
+  const auto read = [&](int row, int count, std::byte* to) {
+    const std::byte* from = tensor.data + static_cast<std::size_t>(row) * row_bytes;
+    const std::size_t bytes = static_cast<std::size_t>(count) * row_bytes;
+    if (file == nullptr) {
+      std::memcpy(to, from, bytes);
+    } else if (const int error = read_at(file->descriptor(), to, bytes, static_cast<std::uint64_t>(from - file->bytes().data()))) {
+      fail(file->path(), quoted(name), " can no longer be read: ", std::strerror(error), "; the file must not be changed while it is used");
+    }
+  };
+  if (tensor.paired_head == 0) {
+    read(first_row, rows, memory.data());
+  } else {
+    for (int i = 0; i < rows; ++i)
+      read(paired_row(first_row + i, tensor.paired_head), 1, memory.data() + static_cast<std::size_t>(i) * row_bytes);
   }
+  return memory.data();
 }
 
 void Checkpoint::read_rows(std::string_view name, int first_row, MatrixView<float> out) const {

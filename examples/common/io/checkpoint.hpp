@@ -15,6 +15,7 @@
 #include "common/io/mapped_file.hpp"
 #include "common/io/storage_type.hpp"
 #include "common/model/config.hpp"
+#include "vernier/core/buffer.hpp"
 #include "vernier/core/matrix_view.hpp"
 
 namespace vernier::io {
@@ -52,6 +53,8 @@ class Checkpoint {
 
   /// Tells the system that all tensors are about to be read.
   void advise_streaming() const;
+  /// Whether reading them needs no disk.
+  bool in_memory() const;
 
   /// Sorted by name.
   std::span<const StoredTensor> tensors() const { return parts_.tensors; }
@@ -65,9 +68,9 @@ class Checkpoint {
   /// Allocates nothing, except for an interleaved bias.
   void read_rows(std::string_view name, int first_row, MatrixView<float> out) const;
 
-  /// Copies the codes of rows [first_row, first_row + out.rows) of `name`, which is stored as f16 or bf16. Throws Error if it is not, or
-  /// the rows or out.cols do not fit the tensor.
-  void copy_rows(std::string_view name, int first_row, MatrixView<std::uint16_t> out) const;
+  /// Rows [first_row, first_row + rows) of `name` as they are stored, in `memory`, read anew: touching a mapping costs the system as much
+  /// as copying, and once more when it goes. Throws Error if they do not fit the tensor, or the file can no longer be read.
+  const std::byte* stored_rows(std::string_view name, int first_row, int rows, Buffer<std::byte>& memory) const;
 
   /// The file with the tensor `name`, for who reads its rows later (stored_rows.hpp). Throws Error if there is no such tensor.
   const MappedFile& file_of(std::string_view name) const;
@@ -80,6 +83,7 @@ class Checkpoint {
 
  private:
   const StoredTensor& checked_rows(std::string_view name, int first_row, int rows, int cols) const;
+  const MappedFile* find_file(const StoredTensor& tensor) const;
 
   CheckpointParts parts_;
 };

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -92,8 +93,30 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 void MappedFile::advise_streaming() const {
   constexpr std::size_t small = std::size_t{1} << 30;  // beyond this, reading all of it ahead would push out what others have cached
-  ::madvise(const_cast<std::byte*>(data_), size_, MADV_SEQUENTIAL);
-  if (size_ <= small) ::madvise(const_cast<std::byte*>(data_), size_, MADV_WILLNEED);
+  ::posix_fadvise(fd_, 0, 0, POSIX_FADV_SEQUENTIAL);
+  if (size_ <= small) ::posix_fadvise(fd_, 0, 0, POSIX_FADV_WILLNEED);
+}
+
+bool MappedFile::in_memory() const {
+  constexpr std::size_t samples = 256, page = 4096;
+  const std::size_t pages = (size_ + page - 1) / page, count = std::min(samples, pages);
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    unsigned char present = 0;
+    const std::byte* at = data_ + (pages - 1) * i / std::max<std::size_t>(1, count - 1) * page;
+    if (::mincore(const_cast<std::byte*>(at), 1, &present) == 0) found += present & 1u;
+  }
+  return found >= count - count / 16;
+}
+
+int read_at(int fd, std::byte* to, std::size_t count, std::uint64_t offset) {
+  while (count != 0) {
+    const ssize_t got = ::pread(fd, to, count, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return got < 0 ? errno : EIO;
+    to += got, offset += static_cast<std::uint64_t>(got), count -= static_cast<std::size_t>(got);
+  }
+  return 0;
 }
 
 std::string read_text_file(const std::string& path, std::size_t limit) {

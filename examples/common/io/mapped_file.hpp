@@ -31,6 +31,8 @@ class MappedFile {
   /// Tells the kernel that the whole file is about to be read once, front to back: it reads further ahead, and at once if the file is
   /// small. Only a hint.
   void advise_streaming() const;
+  /// Whether the system has (nearly all of) the file in memory, by a sample.
+  bool in_memory() const;
 
  private:
   std::string path_;
@@ -39,6 +41,9 @@ class MappedFile {
   std::size_t size_ = 0;
   std::int64_t modified_ = 0, changed_ = 0;
 };
+
+/// Reads `count` bytes at `offset` of an open file. 0, or the errno of what went wrong; EIO where the file ends before.
+int read_at(int fd, std::byte* to, std::size_t count, std::uint64_t offset);
 
 /// The whole of a small regular file as text. Throws Error when it is larger than `limit` bytes, with both numbers.
 std::string read_text_file(const std::string& path, std::size_t limit);

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 
 #include "common/io/blocks.hpp"
@@ -16,17 +15,6 @@ namespace vernier::io {
 namespace {
 
 constexpr std::size_t piece_bytes = std::size_t{1} << 14;
-
-/// 0, or the errno; EIO where the file ends.
-int read_all(int fd, std::byte* to, std::size_t count, std::uint64_t offset) {
-  while (count != 0) {
-    const ssize_t got = ::pread(fd, to, count, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return got < 0 ? errno : EIO;
-    to += got, offset += static_cast<std::uint64_t>(got), count -= static_cast<std::size_t>(got);
-  }
-  return 0;
-}
 
 bool all_finite(const float* values, int count) {
   constexpr std::uint32_t exponent = 0x7f800000;
@@ -63,7 +51,7 @@ void StoredRows::read(int row, float* out) const {
   float* to = out;
   for (std::size_t left = row_bytes_; left != 0;) {
     const std::size_t bytes = std::min(left, piece_bytes / block_bytes * block_bytes);
-    if (const int error = read_all(fd_, codes, bytes, offset))
+    if (const int error = read_at(fd_, codes, bytes, offset))
       fail(path_, "row ", row, " of ", quoted(name_), " can no longer be read: ", std::strerror(error),
            "; the file must not be changed while it is used");
     const std::size_t values = bytes / block_bytes * static_cast<std::size_t>(layout.block_values);

@@ -58,6 +58,11 @@ class CpuBackend {
     return std::make_shared<KvCache>(config, geometry);
   }
 
+  /// What a model still has to pack may have to be packed now.
+  void prepare(const Weights& weights) {
+    if (weights.packing) weights.packing->before_forward();
+  }
+
   /// Nothing: a forward takes its memory as it comes, and the host has more.
   void reserve(State&, int, int) {}
 

@@ -83,6 +83,7 @@ class Llama {
 // Out of the class, or callers would inline what is compiled once for all of them.
 template <class Backend>
 void Llama<Backend>::forward(Cache& cache, std::span<const KvChunk> batch, std::span<const int> tokens, std::span<Output> outputs) {
+  backend_.prepare(*weights_);
   const Step step = backend_.begin(state_, cache, batch, static_cast<int>(tokens.size()), outputs);
   backend_.embed(weights_->embedding, tokens, step.hidden);
   backend_.run(state_, step, [&] { run_model(step); });

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/model/checksum.hpp"
+#include "common/seconds_text.hpp"
 #include "vernier/core/error.hpp"
 #include "vernier/core/macros.hpp"
 
@@ -113,12 +114,6 @@ void make_room(const fs::path& folder, const fs::path& own, std::uintmax_t bytes
 
 std::string mebibytes(std::uintmax_t bytes) { return concat((bytes + (1u << 19)) >> 20, " MiB"); }
 
-std::string seconds_text(double seconds) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.2f s", seconds);
-  return text.data();
-}
-
 /// What happened to a file that should be written, for people.
 std::string write(const WeightCache& cache, const NewWeightFile& file, cpu::ThreadPool& pool, const std::stop_token& stop) {
   try {
@@ -168,7 +163,6 @@ CachedWeights::CachedWeights(const WeightCache& cache, const io::Checkpoint& che
     : cache_(&cache), pool_(&pool) {
   const std::string folder = folder_of(cache.where);
   const std::size_t bytes = code_bytes(wanted);
-  scaled_ = std::any_of(wanted.begin(), wanted.end(), [](const WantedMatrix& matrix) { return scaled(matrix.format); });
   if (folder.empty() || (cache.where == "auto" && bytes < WeightCache::auto_least_bytes)) return;
   const std::uint64_t place = place_key(checkpoint, wanted);
   key_ = content_key(place, checkpoint, wanted);
@@ -182,13 +176,13 @@ void CachedWeights::report(const std::string& line) const {
   if (cache_->report) cache_->report(line);
 }
 
-std::shared_ptr<const PackedMatrix> CachedWeights::read(int n, int k, WeightFormat format, Arena& arena) {
+std::shared_ptr<PackedMatrix> CachedWeights::read(int n, int k, WeightFormat format, Arena& arena) {
   const std::size_t index = kept_.size();
   if (!file_ || (!scaled(format) && file_->bytes(index) == 0)) return nullptr;
   if (file_->mapped()) {
     auto memory = file_->find(index, *pool_);
     if (memory && file_->bytes(index) == PackedMatrix::memory_bytes(n, k, format))
-      return std::make_shared<const PackedMatrix>(n, k, format, std::move(memory));
+      return std::make_shared<PackedMatrix>(n, k, format, std::move(memory));
   } else {
     auto matrix = std::make_shared<PackedMatrix>(n, k, format, &arena);
     if (file_->read(index, matrix->memory(), *pool_)) return matrix;
@@ -203,13 +197,12 @@ void CachedWeights::keep(std::shared_ptr<const PackedMatrix> next) {
 }
 
 std::optional<NewWeightFile> CachedWeights::finish() {
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   if (file_) {
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     file_->touch();
     report(concat("weights: loaded in ", seconds_text(seconds), file_->mapped() ? ", mapped from " : " from ", path_));
     return std::nullopt;
   }
-  report(concat("weights: ", scaled_ ? "quantised" : "copied", " in ", seconds_text(seconds)));
   if (path_.empty()) return std::nullopt;
   return NewWeightFile{path_, key_, std::move(kept_)};
 }

@@ -71,11 +71,11 @@ class CachedWeights {
 
   /// Whether there is a file to read from.
   bool found() const { return file_.has_value(); }
-  /// The next matrix, mapped or read into `arena`; null if it has to be quantised.
-  std::shared_ptr<const PackedMatrix> read(int n, int k, WeightFormat format, Arena& arena);
-  /// The next matrix as it was read, made or found in another tier.
+  /// The next matrix, mapped, which nobody may write, or read into `arena`; null if it has to be quantised.
+  std::shared_ptr<PackedMatrix> read(int n, int k, WeightFormat format, Arena& arena);
+  /// The next matrix as it was read, made or found in another tier; it need not be packed yet.
   void keep(std::shared_ptr<const PackedMatrix> next);
-  /// After the last matrix: says how long the load took. The file that should be written, if there was none.
+  /// After the last matrix: says how long reading took. Or the file that should be written, if there was none, when all is packed.
   std::optional<NewWeightFile> finish();
 
  private:
@@ -84,8 +84,7 @@ class CachedWeights {
   const WeightCache* cache_;
   cpu::ThreadPool* pool_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  bool scaled_ = false;  // whether a format has scales
-  std::string path_;     // empty: this load is not cached
+  std::string path_;  // empty: this load is not cached
   std::uint64_t key_ = 0;
   std::optional<WeightFile> file_;
   std::vector<std::shared_ptr<const PackedMatrix>> kept_;

@@ -18,6 +18,7 @@
 #include <fstream>
 #include <utility>
 
+#include "common/io/mapped_file.hpp"
 #include "common/model/checksum.hpp"
 #include "vernier/core/error.hpp"
 #include "vernier/core/math.hpp"
@@ -40,13 +41,7 @@ static_assert(sizeof(Header) == 48, "vernier: the header is what weight_file.hpp
 
 /// All of [offset, offset + count), or false.
 bool read_all(int fd, std::uint8_t* to, std::size_t count, std::uint64_t offset) {
-  while (count != 0) {
-    const ssize_t got = ::pread(fd, to, count, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return false;
-    to += got, offset += static_cast<std::uint64_t>(got), count -= static_cast<std::size_t>(got);
-  }
-  return true;
+  return io::read_at(fd, reinterpret_cast<std::byte*>(to), count, offset) == 0;
 }
 
 /// Writes the parts one behind the other. 0, or the errno of what went wrong.

@@ -24,11 +24,6 @@ std::size_t Weights::bytes_per_token() const {
   return bytes;
 }
 
-void WeightLoader::advance(std::size_t values) {
-  done_ += values;
-  if (progress_) progress_(done_, total_);
-}
-
 std::vector<WantedMatrix> WeightLoader::wanted(const FormatOf& format_of) const {
   std::vector<WantedMatrix> all;
   for (std::string& name : matrix_names(checkpoint_->config())) {
@@ -41,39 +36,52 @@ std::vector<WantedMatrix> WeightLoader::wanted(const FormatOf& format_of) const 
   return all;
 }
 
-std::shared_ptr<const PackedMatrix> WeightLoader::held(std::string_view name, WeightFormat format) const {
+std::shared_ptr<PackedMatrix> WeightLoader::held(std::string_view name, WeightFormat format) const {
   for (const Held& held : held_)
     if (held.name == name && held.format == format)
       if (auto shared = held.matrix.lock()) return shared;
   return nullptr;
 }
 
-std::shared_ptr<const PackedMatrix> WeightLoader::matrix(std::string_view name, std::string_view stored, const FormatOf& format_of) {
-  const WeightFormat format = format_of(name);
+/// The next matrix of the tier: another tier's, or from the cache, or to be packed, now or later.
+std::shared_ptr<PackedMatrix> WeightLoader::matrix(std::string_view stored, WeightFormat format, bool may_wait) {
   const io::StoredTensor& tensor = checkpoint_->shape(stored);
-  std::shared_ptr<const PackedMatrix> found = held(stored, format);
+  may_wait = may_wait && panels_stand_alone(format);
+  std::shared_ptr<PackedMatrix> found = held(stored, format);
+  if (found && !found->is_packed() && !may_wait) found = nullptr;
   if (!found) {
-    found = cached_->read(tensor.rows, tensor.cols, format, arena_);
+    found = cached_->read(tensor.rows, tensor.cols, format, packing_->arena());
+    if (!found && may_wait) found = std::make_shared<PackedMatrix>(tensor.rows, tensor.cols, format, std::shared_ptr<const std::uint8_t>());
     if (!found) {
-      auto made = std::make_shared<PackedMatrix>(tensor.rows, tensor.cols, format, &arena_);
-      quantizer_.fill(stored, *made);
-      found = std::move(made);
+      found = std::make_shared<PackedMatrix>(tensor.rows, tensor.cols, format, &packing_->arena());
+      packing_->fill(stored, *found);
     }
     held_.push_back({std::string(stored), format, found});
   }
   cached_->keep(found);
-  advance(static_cast<std::size_t>(tensor.rows) * static_cast<std::size_t>(tensor.cols));
+  if (found->is_packed())
+    packing_->skip(*found);
+  else
+    packing_->add(stored, found);
   return found;
 }
 
 Embedding WeightLoader::embedding(const FormatOf& format_of) {
-  if (!stays_in_file(embedding_name, format_of(embedding_name))) return matrix(embedding_name, embedding_name, format_of);
+  const WeightFormat format = format_of(embedding_name);
+  if (!stays_in_file(embedding_name, format)) return std::shared_ptr<const PackedMatrix>(matrix(embedding_name, format, false));
   return Embedding(std::make_shared<const io::StoredRows>(checkpoint_->file_of(embedding_name), checkpoint_->shape(embedding_name)));
 }
 
 Linear WeightLoader::linear(const std::string& prefix, const FormatOf& format_of, bool bias) {
   const std::string name = prefix + ".weight";
-  return {matrix(name, name, format_of), bias ? checkpoint_->read(prefix + ".bias") : std::vector<float>{}};
+  return {matrix(name, format_of(name), true), bias ? checkpoint_->read(prefix + ".bias") : std::vector<float>{},
+          std::make_shared<const StoredPanels>(quantizer_, name)};
+}
+
+Linear WeightLoader::head(const FormatOf& format_of) {
+  constexpr std::string_view name = "lm_head.weight";
+  const std::string_view stored = checkpoint_->config().tied_embeddings ? embedding_name : name;
+  return {matrix(stored, format_of(name), true), {}, std::make_shared<const StoredPanels>(quantizer_, stored)};
 }
 
 LayerWeights WeightLoader::layer(int index, const FormatOf& format_of) {
@@ -97,26 +105,44 @@ LayerWeights WeightLoader::layer(int index, const FormatOf& format_of) {
   return layer;
 }
 
-Weights WeightLoader::load(const FormatOf& format_of, const Progress& progress) {
+Weights WeightLoader::open(const FormatOf& format_of, const Progress& progress) {
   const ModelConfig& config = checkpoint_->config();
   const std::vector<WantedMatrix> matrices = wanted(format_of);
-  arena_ = Arena();
+  std::size_t values = 0;
+  for (const WantedMatrix& matrix : matrices)
+    values += static_cast<std::size_t>(matrix.stored->rows) * static_cast<std::size_t>(matrix.stored->cols);
   cached_.emplace(cache_, *checkpoint_, matrices, *pool_);
   if (!cached_->found()) checkpoint_->advise_streaming();
-  progress_ = progress;
-  done_ = total_ = 0;
-  for (const WantedMatrix& matrix : matrices)
-    total_ += static_cast<std::size_t>(matrix.stored->rows) * static_cast<std::size_t>(matrix.stored->cols);
+  packing_ = std::make_shared<Packing>(*checkpoint_, quantizer_, values, progress, cache_.report);
 
   Weights weights;
   weights.config = config;
   weights.embedding = embedding(format_of);
   for (int i = 0; i < config.layers; ++i) weights.layers.push_back(layer(i, format_of));
   weights.final_norm = checkpoint_->read("model.norm.weight");
-  weights.head = {matrix("lm_head.weight", config.tied_embeddings ? embedding_name : "lm_head.weight", format_of), {}};
+  weights.head = head(format_of);
   if (auto file = cached_->finish()) new_files_.push_back(std::move(*file));
   cached_.reset();
+  weights.packing = packings_.emplace_back(std::exchange(packing_, nullptr));
   return weights;
+}
+
+Weights WeightLoader::load(const FormatOf& format_of, const Progress& progress) {
+  Weights weights = open(format_of, progress);
+  weights.packing->finish();
+  return weights;
+}
+
+bool WeightLoader::pack_piece() {
+  for (const std::shared_ptr<Packing>& packing : packings_)
+    if (packing->step()) return true;
+  return false;
+}
+
+void WeightLoader::keep() {
+  if (new_files_.empty()) return;
+  for (const std::shared_ptr<Packing>& packing : packings_) packing->finish();
+  write_files(cache_, std::exchange(new_files_, {}), *pool_);
 }
 
 }  // namespace vernier::model

@@ -15,20 +15,26 @@
 #include "common/io/checkpoint.hpp"
 #include "common/model/config.hpp"
 #include "common/model/embedding.hpp"
+#include "common/model/packing.hpp"
 #include "common/model/quantize_tensor.hpp"
 #include "common/model/weight_cache.hpp"
-#include "vernier/core/arena.hpp"
 #include "vernier/cpu/parallel.hpp"
 #include "vernier/layout/packed_matrix.hpp"
+#include "vernier/layout/panel_source.hpp"
 
 namespace vernier::model {
 
 /// y = x * weight^T + bias. weight: (out, in).
 struct Linear {
   std::shared_ptr<const PackedMatrix> weight;
-  std::vector<float> bias;  // (out), or empty
+  std::vector<float> bias;                    // (out), or empty
+  std::shared_ptr<const PanelSource> source;  // of a weight that may not be packed yet
 
-  PackedView view() const { return weight->view(); }
+  PackedView view() const {
+    PackedView view = weight->view();
+    if (!weight->is_packed()) view.source = source.get();
+    return view;
+  }
 };
 
 /// One decoder layer. Norms: (hidden), q_norm and k_norm: (head_dim), empty where the architecture has none.
@@ -47,8 +53,14 @@ struct Weights {
   ModelConfig config;
   Embedding embedding;  // (vocab, hidden), read by row
   std::vector<LayerWeights> layers;
-  std::vector<float> final_norm;  // (hidden)
-  Linear head;                    // (vocab, hidden)
+  std::vector<float> final_norm;     // (hidden)
+  Linear head;                       // (vocab, hidden)
+  std::shared_ptr<Packing> packing;  // what is not packed yet; null: nothing
+
+  /// Packs what is not packed: for who reads the matrices themselves.
+  void pack() const {
+    if (packing) packing->finish();
+  }
 
   /// Bytes of all matrices that one decoded token reads: codes and scales of every layer and of the head.
   std::size_t bytes_per_token() const;
@@ -62,47 +74,53 @@ using FormatOf = std::function<WeightFormat(std::string_view name)>;
 /// Loads matrices from one checkpoint for any number of tiers, and holds those that a later tier may share.
 class WeightLoader {
  public:
-  /// Values loaded so far, and in all; called from the loading thread.
-  using Progress = std::function<void(std::size_t done, std::size_t total)>;
+  using Progress = Packing::Progress;
 
   /// Neither checkpoint nor pool is owned.
   WeightLoader(const io::Checkpoint& checkpoint, cpu::ThreadPool& pool, WeightCache cache = {})
       : checkpoint_(&checkpoint), pool_(&pool), cache_(std::move(cache)), quantizer_(checkpoint, pool) {}
 
-  /// Reads and quantises every tensor, in parallel. The tier's matrices share huge pages, which go back with the last matrix in them: one
-  /// that another tier shares keeps up to 32 MiB around it. Throws Error as the checkpoint and the quantiser do, naming the tensor.
+  /// Reads and quantises every tensor, in parallel. Matrices of a tier share huge pages: one that another tier shares keeps up to 32 MiB
+  /// around it. Throws Error as the checkpoint and the quantiser do, naming the tensor.
   Weights load(const FormatOf& format_of, const Progress& progress = {});
 
-  /// Writes what the loads so far have left for the cache, with all threads; see write_files().
-  void keep() { write_files(cache_, std::exchange(new_files_, {}), *pool_); }
-  /// The same beside other work, by write_in_background(). The thread holds the matrices until it ends.
+  /// The same, but matrices that the weight cache does not have stay in the model's file for now: see Weights::packing. Forwards must run
+  /// on this loader's pool, and loader and checkpoint outlive them, until all is packed. Values that are no numbers are found when they
+  /// are read.
+  Weights open(const FormatOf& format_of, const Progress& progress = {});
+
+  /// Packs a piece of what is open, oldest tier first; false where nothing is left.
+  bool pack_piece();
+
+  /// Writes what the tiers so far have left for the cache, with all threads, once it is packed; see write_files().
+  void keep();
+  /// The same beside other work, by write_in_background(), of tiers that are packed. The thread holds the matrices until it ends.
   std::jthread keep_in_background() { return write_in_background(cache_, std::exchange(new_files_, {})); }
 
  private:
   struct Held {
     std::string name;
     WeightFormat format;
-    std::weak_ptr<const PackedMatrix> matrix;
+    std::weak_ptr<PackedMatrix> matrix;
   };
 
   std::vector<WantedMatrix> wanted(const FormatOf& format_of) const;
   Embedding embedding(const FormatOf& format_of);
-  std::shared_ptr<const PackedMatrix> held(std::string_view name, WeightFormat format) const;
-  std::shared_ptr<const PackedMatrix> matrix(std::string_view name, std::string_view stored, const FormatOf& format_of);
+  std::shared_ptr<PackedMatrix> held(std::string_view name, WeightFormat format) const;
+  std::shared_ptr<PackedMatrix> matrix(std::string_view stored, WeightFormat format, bool may_wait);
   Linear linear(const std::string& prefix, const FormatOf& format_of, bool bias);
+  Linear head(const FormatOf& format_of);
   LayerWeights layer(int index, const FormatOf& format_of);
-  void advance(std::size_t values);
 
   const io::Checkpoint* checkpoint_;
   cpu::ThreadPool* pool_;
   WeightCache cache_;
   TensorQuantizer quantizer_;
   std::vector<Held> held_;
-  Arena arena_;                          // of the tier that is being loaded
+  std::shared_ptr<Packing> packing_;     // of the tier that is being opened
   std::optional<CachedWeights> cached_;  // likewise
+  std::vector<std::shared_ptr<Packing>> packings_;
   std::vector<NewWeightFile> new_files_;
-  Progress progress_;
-  std::size_t done_ = 0, total_ = 0;  // values
 };
 
 }  // namespace vernier::model

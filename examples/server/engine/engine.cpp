@@ -6,8 +6,9 @@
 
 namespace vernier::serve {
 
-Engine::Engine(std::vector<std::unique_ptr<TierModel>> tiers, std::shared_ptr<const Vocabulary> vocabulary, EngineConfig config)
-    : scheduler_(std::make_unique<Scheduler>(std::move(tiers), std::move(vocabulary), config)) {}
+Engine::Engine(std::vector<std::unique_ptr<TierModel>> tiers, std::shared_ptr<const Vocabulary> vocabulary, EngineConfig config,
+               SpareTime spare_time)
+    : scheduler_(std::make_unique<Scheduler>(std::move(tiers), std::move(vocabulary), config, std::move(spare_time))) {}
 
 Engine::~Engine() = default;
 

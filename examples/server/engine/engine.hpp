@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -51,11 +52,16 @@ struct EngineStats {
   bool draining = false;
 };
 
+/// Called on the engine's thread when it has nothing else to do, until it says that nothing is left. A request that comes meanwhile waits
+/// for it to return. Must not throw.
+using SpareTime = std::function<bool()>;
+
 /// See the top of the file. Owns its models.
 class Engine {
  public:
   /// `tiers`: at least one, all with the vocabulary's ids. Throws Error on an impossible config.
-  Engine(std::vector<std::unique_ptr<TierModel>> tiers, std::shared_ptr<const Vocabulary> vocabulary, EngineConfig config);
+  Engine(std::vector<std::unique_ptr<TierModel>> tiers, std::shared_ptr<const Vocabulary> vocabulary, EngineConfig config,
+         SpareTime spare_time = {});
 
   /// Cancels what runs and waits for the thread. Every accepted request gets its last event before this returns.
   ~Engine();

@@ -9,8 +9,12 @@
 namespace vernier::serve {
 
 Engine::Scheduler::Scheduler(std::vector<std::unique_ptr<TierModel>> tiers, std::shared_ptr<const Vocabulary> vocabulary,
-                             EngineConfig config)
-    : models_(std::move(tiers)), vocabulary_(std::move(vocabulary)), config_(config), places_{config.max_sequences} {
+                             EngineConfig config, SpareTime spare_time)
+    : models_(std::move(tiers)),
+      vocabulary_(std::move(vocabulary)),
+      config_(config),
+      places_{config.max_sequences},
+      spare_time_(std::move(spare_time)) {
   constexpr const char* where = "vernier::serve::Engine";
   expect(!models_.empty() && vocabulary_ != nullptr, where, "there are ", models_.size(), " tiers, expected at least one and a vocabulary");
   expect(config.max_sequences > 0, where, "max_sequences = ", config.max_sequences, ", expected positive");
@@ -142,7 +146,7 @@ bool Engine::Scheduler::take_orders() {
   {
     std::unique_lock lock(mutex_);
     const bool idle = std::all_of(runners_.begin(), runners_.end(), [](const TierRunner& r) { return r.idle() && r.front() == nullptr; });
-    if (idle) wake_.wait(lock, [&] { return stop_ || cancel_everything_ || !arrivals_.empty() || !cancels_.empty(); });
+    if (idle) wait_for_orders(lock);
     arrivals.swap(arrivals_);
     cancels.swap(cancels_);
     everything = cancel_everything_;
@@ -156,6 +160,18 @@ bool Engine::Scheduler::take_orders() {
     if (Generation* generation = ledger_.find(id)) runner(*generation).end_all(*generation, FinishReason::cancelled);
   if (everything) end_everything();
   return !stop;
+}
+
+// Uses the time. The lock is held when it comes and when it goes.
+void Engine::Scheduler::wait_for_orders(std::unique_lock<std::mutex>& lock) {
+  const auto ordered = [&] { return stop_ || cancel_everything_ || !arrivals_.empty() || !cancels_.empty(); };
+  while (spare_time_ && !ordered()) {
+    lock.unlock();
+    const bool more = spare_time_();
+    lock.lock();
+    if (!more) spare_time_ = {};
+  }
+  wake_.wait(lock, ordered);
 }
 
 void Engine::Scheduler::end_everything() {

@@ -16,7 +16,8 @@ namespace vernier::serve {
 
 class Engine::Scheduler {
  public:
-  Scheduler(std::vector<std::unique_ptr<TierModel>> tiers, std::shared_ptr<const Vocabulary> vocabulary, EngineConfig config);
+  Scheduler(std::vector<std::unique_ptr<TierModel>> tiers, std::shared_ptr<const Vocabulary> vocabulary, EngineConfig config,
+            SpareTime spare_time);
   ~Scheduler();
 
   Submitted submit(GenerationRequest request, EventCallback on_event);
@@ -31,6 +32,7 @@ class Engine::Scheduler {
   // On the engine's thread.
   void loop();
   bool take_orders();
+  void wait_for_orders(std::unique_lock<std::mutex>& lock);
   void end_everything();
   void admit();
   void step();
@@ -45,6 +47,7 @@ class Engine::Scheduler {
   Places places_;
   Ledger ledger_;
   std::vector<TierRunner> runners_;
+  SpareTime spare_time_;  // empty when nothing is left to do in it
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;     // for the engine's thread: there are orders

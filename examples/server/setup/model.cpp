@@ -154,27 +154,38 @@ std::shared_ptr<Served> describe(const Options& options, const io::Checkpoint& c
   return out;
 }
 
-/// Loads the weights of every tier, to the device.
-std::vector<std::unique_ptr<model::PlacedModel>> place_tiers(
-    const Options& options, const io::Checkpoint& checkpoint, LoadedModel& out, const std::function<void(const std::string&)>& report,
-    const std::function<void(const std::string&, std::size_t, std::size_t)>& progress) {
+/// The weights of every tier, on the device: of the processor they may still be in the model's file.
+std::vector<std::unique_ptr<model::PlacedModel>> place_tiers(const Options& options, LoadedModel& out, const LoadEvents& events) {
   model::WeightCache cache = options.weight_cache;
-  cache.report = report;
-  model::WeightLoader loader(checkpoint, *out.pool, std::move(cache));
+  cache.report = events.report;
+  model::WeightLoader& loader = out.files->loader.emplace(out.files->checkpoint, *out.pool, std::move(cache));
   std::vector<std::shared_ptr<const model::Weights>> held;  // so that later tiers find what they can share
   std::vector<std::unique_ptr<model::PlacedModel>> placed;
   for (const std::string& tier : options.tiers) {
-    const Precision precision = *parse_precision(tier);
-    held.push_back(std::make_shared<const model::Weights>(
-        loader.load(model::uniform_formats(precision), [&](std::size_t done, std::size_t total) { progress(tier, done, total); })));
+    const auto progress = [progress = events.progress, what = concat("packing tier ", tier)](std::size_t done, std::size_t total) {
+      progress(what, done, total);
+    };
+    held.push_back(std::make_shared<const model::Weights>(loader.open(model::uniform_formats(*parse_precision(tier)), progress)));
     placed.push_back(out.device->place(held.back(), model::parse_activations(options.activations)));
     placed.back()->reserve(options.batch_tokens + options.max_sequences, options.max_sequences);
     out.served->tiers.push_back(
         {.name = tier, .weight_bytes = bytes_by_format(*held.back()), .kv = std::string(name(kv_config(options, tier).precision))});
     if (out.device->memory()) held.clear();  // it has its own copy
   }
-  out.keeper = loader.keep_in_background();
   return placed;
+}
+
+/// Packs weights, and when that is done has them kept for the next start.
+SpareTime pack_in_spare_time(ModelFiles& files, std::function<void(const std::string&)> failed) {
+  return [&files, failed = std::move(failed)] {
+    try {
+      if (files.loader->pack_piece()) return true;
+      files.keeper = files.loader->keep_in_background();
+    } catch (const std::exception& error) {
+      failed(error.what());
+    }
+    return false;
+  };
 }
 
 /// The tiers with their caches.
@@ -195,26 +206,27 @@ std::vector<std::unique_ptr<TierModel>> make_tiers(const Options& options, std::
 
 }  // namespace
 
-LoadedModel load_model(const Options& options, const std::function<void(const std::string&)>& report,
-                       const std::function<void(const std::string&, std::size_t, std::size_t)>& progress) {
+LoadedModel load_model(const Options& options, const LoadEvents& events) {
   LoadedModel out;
-  const io::Checkpoint checkpoint = io::open_checkpoint(options.model);
+  out.files = std::make_unique<ModelFiles>(options.model);
+  const io::Checkpoint& checkpoint = out.files->checkpoint;
   const int threads = options.threads != 0 ? options.threads : default_threads(options.processors);
   out.pool = std::make_unique<cpu::ThreadPool>(threads, processors_for(threads, options.processors));
   if (!options.processors.empty()) cpu::pin_this_thread(options.processors.front());  // worker 0: this thread, and the engine's, its child
   out.served = describe(options, checkpoint);
   if (!out.served->chat_template)
-    report("the model has no chat template; /v1/chat/completions will be refused (give one with --chat-template-file)");
-  out.device = model::open_device(options.device, checkpoint.config(), *out.pool, report);
+    events.report("the model has no chat template; /v1/chat/completions will be refused (give one with --chat-template-file)");
+  out.device = model::open_device(options.device, checkpoint.config(), *out.pool, events.report);
   out.served->device = out.device->name();
   const bool own_memory = out.device->memory().has_value();
   CachePlan plan;
-  if (!own_memory) plan = plan_cache(options, checkpoint.config(), *out.device, report);  // before the minutes that loading takes
-  std::vector<std::unique_ptr<model::PlacedModel>> placed = place_tiers(options, checkpoint, out, report, progress);
-  if (own_memory) plan = plan_cache(options, checkpoint.config(), *out.device, report);
-  std::vector<std::unique_ptr<TierModel>> tiers = make_tiers(options, std::move(placed), plan, *out.served, report);
+  if (!own_memory) plan = plan_cache(options, checkpoint.config(), *out.device, events.report);  // before the minutes that loading may take
+  std::vector<std::unique_ptr<model::PlacedModel>> placed = place_tiers(options, out, events);
+  if (own_memory) plan = plan_cache(options, checkpoint.config(), *out.device, events.report);
+  std::vector<std::unique_ptr<TierModel>> tiers = make_tiers(options, std::move(placed), plan, *out.served, events.report);
   const EngineConfig engine{.max_sequences = options.max_sequences, .max_queue = options.max_queue, .chunk_tokens = options.batch_tokens};
-  out.engine = std::make_unique<Engine>(std::move(tiers), std::make_shared<TextVocabulary>(out.served->tokenizer), engine);
+  out.engine = std::make_unique<Engine>(std::move(tiers), std::make_shared<TextVocabulary>(out.served->tokenizer), engine,
+                                        pack_in_spare_time(*out.files, events.failed));
   Engine* raw = out.engine.get();
   out.served->context = plan.context;
   out.served->limits.n = std::min(engine.max_n, options.max_sequences);
