@@ -39,11 +39,13 @@ struct PackedView {
 
   constexpr int exponent_groups() const { return ceil_div(k, exponent_group); }
   constexpr CpuPanel panel() const { return {format.precision, n, k}; }
+  /// The scales of a panel's 32 rows at column `col`; null without scales.
+  constexpr const float* panel_scales(int index, int col) const {
+    if (scale_groups == 0) return nullptr;
+    return scales + (static_cast<std::ptrdiff_t>(index) * scale_groups + col / scale_group) * CpuPanel::rows;
+  }
   constexpr float scale(int row, int col) const {
-    if (scale_groups == 0) return 1.0f;
-    const std::size_t panel_index = static_cast<std::size_t>(row / CpuPanel::rows);
-    const std::size_t index = panel_index * static_cast<std::size_t>(scale_groups) + static_cast<std::size_t>(col / scale_group);
-    return scales[index * CpuPanel::rows + static_cast<std::size_t>(row % CpuPanel::rows)];
+    return scale_groups == 0 ? 1.0f : panel_scales(row / CpuPanel::rows, col)[row % CpuPanel::rows];
   }
 };
 

@@ -1,11 +1,12 @@
-// The inner loops of quantize.hpp and repack.hpp: codes of 32 values that share a scale, the absmax that the scale comes from, and 16-bit
-// codes turned around. The plain ones define the codes; all instruction sets give the same.
+// The inner loops of quantize.hpp and repack.hpp: codes of 32 values that share a scale, the absmax that the scale comes from, and lanes
+// turned around. The plain ones define the codes; all instruction sets give the same.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 #include "vernier/core/macros.hpp"
@@ -155,11 +156,11 @@ Encoder<P> encoder(cpu::Isa isa) {
   return {};
 }
 
-/// Eight rows of eight 16-bit codes, `from_stride` and `to_stride` codes apart, turned around.
-inline void turn_eight(const std::uint16_t* from, int from_stride, std::uint16_t* to, int to_stride) {
+/// Eight rows of eight lanes of 16 bits, `from_stride` and `to_stride` bytes apart, turned around.
+inline void turn_lanes(const std::uint8_t* from, int from_stride, std::uint8_t* to, int to_stride, std::uint16_t) {
   const auto load = [&](int row) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + row * from_stride)); };
   const auto store = [&](int row, __m128i v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(to + row * to_stride), v); };
-  __m128i pairs[8];  // codes of rows i and i + 4 side by side, low and high columns
+  __m128i pairs[8];  // lanes of rows i and i + 4 side by side, low and high columns
   for (int i = 0; i < 4; ++i) {
     const __m128i upper = load(i), lower = load(i + 4);
     pairs[2 * i] = _mm_unpacklo_epi16(upper, lower);
@@ -176,6 +177,18 @@ inline void turn_eight(const std::uint16_t* from, int from_stride, std::uint16_t
   }
 }
 
+/// Four rows of four lanes of 32 bits.
+inline void turn_lanes(const std::uint8_t* from, int from_stride, std::uint8_t* to, int to_stride, std::uint32_t) {
+  const auto load = [&](int row) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + row * from_stride)); };
+  const auto store = [&](int row, __m128i v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(to + row * to_stride), v); };
+  const __m128i low_a = _mm_unpacklo_epi32(load(0), load(1)), low_b = _mm_unpacklo_epi32(load(2), load(3));
+  const __m128i high_a = _mm_unpackhi_epi32(load(0), load(1)), high_b = _mm_unpackhi_epi32(load(2), load(3));
+  store(0, _mm_unpacklo_epi64(low_a, low_b));
+  store(1, _mm_unpackhi_epi64(low_a, low_b));
+  store(2, _mm_unpacklo_epi64(high_a, high_b));
+  store(3, _mm_unpackhi_epi64(high_a, high_b));
+}
+
 }  // namespace vernier::detail
 
 #else
@@ -187,9 +200,12 @@ Encoder<P> encoder(cpu::Isa) {
   return {};
 }
 
-inline void turn_eight(const std::uint16_t* from, int from_stride, std::uint16_t* to, int to_stride) {
-  for (int row = 0; row < 8; ++row)
-    for (int col = 0; col < 8; ++col) to[col * to_stride + row] = from[row * from_stride + col];
+template <class Lane>
+void turn_lanes(const std::uint8_t* from, int from_stride, std::uint8_t* to, int to_stride, Lane) {
+  constexpr int side = 16 / sizeof(Lane);
+  for (int row = 0; row < side; ++row)
+    for (int col = 0; col < side; ++col)
+      std::memcpy(to + col * to_stride + row * int{sizeof(Lane)}, from + row * from_stride + col * int{sizeof(Lane)}, sizeof(Lane));
 }
 
 }  // namespace vernier::detail

@@ -39,6 +39,8 @@ void encode_panel(PackedMatrix& out, int first_row, MatrixView<const float> rows
   Tile tile;
   const int index = first_row / CpuPanel::rows;
   for_tiles<P>(view.panel(), index, [&](int col, int cols, std::size_t, int) {
+    const float* scales[Tile::cols / encode_width] = {};
+    for (int part = 0; part < cols; part += encode_width) scales[part / encode_width] = view.panel_scales(index, col + part);
     for (int i = 0; i < Tile::rows; ++i) {
       if (i >= rows.rows) {
         std::fill_n(tile.codes[i], Tile::cols, zero_code<P>);
@@ -50,8 +52,10 @@ void encode_panel(PackedMatrix& out, int first_row, MatrixView<const float> rows
         std::fill(std::copy_n(x, cols, padded), padded + Tile::cols, 0.0f);
         x = padded;
       }
-      for (int part = 0; part < cols; part += encode_width)
-        encode_chunk<P>(encoder, x + part, view.scale(first_row + i, col + part), cols == Tile::cols, tile.codes[i] + part);
+      for (int part = 0; part < cols; part += encode_width) {
+        const float* scale = scales[part / encode_width];
+        encode_chunk<P>(encoder, x + part, scale == nullptr ? 1.0f : scale[i], cols == Tile::cols, tile.codes[i] + part);
+      }
     }
     store_tile<P>(out, index, col, cols, tile);
   });

@@ -37,29 +37,30 @@ struct CodeTile {
 
   alignas(64) CodeOf<P> codes[rows][cols];
 
+  /// The lanes of one row, as they stand in its codes; those of nf4 take columns 4 to 7 of each eight into their high nibbles.
+  void lanes_of(int row, Lane (&lanes)[steps]) const {
+    if constexpr (P == Precision::nf4) {
+      std::uint32_t fours[2 * steps];
+      std::memcpy(fours, codes[row], sizeof fours);
+      for (int step = 0; step < steps; ++step) lanes[step] = fours[2 * step] | fours[2 * step + 1] << 4;
+    } else {
+      std::memcpy(lanes, codes[row], sizeof lanes);
+    }
+  }
+
   /// Writes the first `count` steps to `out`, the place of the tile's first step in its panel.
   void store(std::uint8_t* out, int count) const {
-    if constexpr (P == Precision::f16) {
-      if (count == steps) {
-        auto* turned = reinterpret_cast<std::uint16_t*>(out);
-        for (int col = 0; col < cols; col += 8)
-          for (int row = 0; row < rows; row += 8) turn_eight(&codes[row][col], cols, turned + col * rows + row, rows);
-        return;
-      }
-    }
-    for (int step = 0; step < count; ++step, out += rows * lane_bytes) {
-      Lane lanes[rows];
-      for (int row = 0; row < rows; ++row) {
-        if constexpr (P == Precision::nf4) {
-          std::uint64_t eight;  // byte j: the code of column j; columns 4 to 7 go into the high nibbles
-          std::memcpy(&eight, &codes[row][step * pack], sizeof eight);
-          lanes[row] = static_cast<std::uint32_t>(eight) | static_cast<std::uint32_t>(eight >> 32) << 4;
-        } else {
-          std::memcpy(&lanes[row], &codes[row][step * pack], sizeof(Lane));
-        }
-      }
-      std::memcpy(out, lanes, sizeof lanes);
-    }
+    alignas(64) Lane lanes[rows][steps];
+    for (int row = 0; row < rows; ++row) lanes_of(row, lanes[row]);
+    constexpr int side = 16 / lane_bytes;  // of the squares that are turned
+    const auto* from = reinterpret_cast<const std::uint8_t*>(lanes);
+    int step = 0;
+    for (; step + side <= count; step += side)
+      for (int row = 0; row < rows; row += side)
+        turn_lanes(from + (row * steps + step) * lane_bytes, steps * lane_bytes, out + (step * rows + row) * lane_bytes, rows * lane_bytes,
+                   Lane{});
+    for (; step < count; ++step)
+      for (int row = 0; row < rows; ++row) std::memcpy(out + (step * rows + row) * lane_bytes, &lanes[row][step], lane_bytes);
   }
 
   /// Reads `count` steps from `in`; the remaining columns keep what they had.
