@@ -129,7 +129,8 @@ Weights WeightLoader::open(const FormatOf& format_of, const Progress& progress) 
 
 Weights WeightLoader::load(const FormatOf& format_of, const Progress& progress) {
   Weights weights = open(format_of, progress);
-  weights.packing->finish();
+  std::exchange(weights.packing, nullptr)->finish();
+  packings_.pop_back();
   return weights;
 }
 

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <cstdlib>
 #include <memory>
 #include <new>
 #include <type_traits>
@@ -20,7 +20,7 @@ inline constexpr std::size_t buffer_alignment = 64;
 /// Bytes from which a buffer starts on a huge page and asks for such: decode reads weights, keys and values up to a third faster from them.
 inline constexpr std::size_t huge_page = std::size_t{1} << 21;
 
-/// Owns `size` elements of T, 64-byte aligned. Contents start undefined unless zero() is called; growing discards them.
+/// Owns `size` elements of T, 64-byte aligned. Contents start undefined, but for zeroed(); growing discards them.
 template <class T>
 requires std::is_trivially_copyable_v<T>
 class Buffer {
@@ -28,12 +28,25 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(std::size_t size) : size_(size) {
     if (size == 0) return;
-    const std::align_val_t alignment{size_bytes() < huge_page ? buffer_alignment : huge_page};
+    const std::align_val_t alignment{alignment_of(size_bytes())};
     data_ = {static_cast<T*>(::operator new(size_bytes(), alignment)), Free{alignment}};
-#ifdef __linux__
-    if (size_bytes() >= huge_page)
-      (void)madvise(data_.get(), size_bytes() / huge_page * huge_page, MADV_HUGEPAGE);  // a wish: may be refused
-#endif
+    wish_for_huge_pages();
+  }
+
+  /// `size` elements of all zero bits. A large buffer takes memory from the system as it is touched, page by page.
+  static Buffer zeroed(std::size_t size) {
+    Buffer buffer;
+    if (size == 0) return buffer;
+    buffer.size_ = size;
+    const std::size_t alignment = alignment_of(buffer.size_bytes());
+    void* block = std::calloc(buffer.size_bytes() + alignment, 1);
+    if (block == nullptr) throw std::bad_alloc();
+    void* start = block;
+    std::size_t space = buffer.size_bytes() + alignment;
+    std::align(alignment, buffer.size_bytes(), start, space);
+    buffer.data_ = {static_cast<T*>(start), Free{{}, block}};
+    buffer.wish_for_huge_pages();
+    return buffer;
   }
 
   T* data() { return data_.get(); }
@@ -43,10 +56,6 @@ class Buffer {
   T& operator[](std::size_t i) { return data_.get()[i]; }
   const T& operator[](std::size_t i) const { return data_.get()[i]; }
 
-  void zero() {
-    if (size_ != 0) std::memset(static_cast<void*>(data_.get()), 0, size_bytes());
-  }
-
   /// At least `size` elements, contents undefined. Never shrinks, so a warm caller does not allocate.
   void reserve_discard(std::size_t size) {
     if (size > size_) *this = Buffer(size);
@@ -55,8 +64,18 @@ class Buffer {
  private:
   struct Free {
     std::align_val_t alignment{buffer_alignment};
-    void operator()(T* p) const { ::operator delete(p, alignment); }
+    void* block = nullptr;  // what calloc gave, if it did
+    void operator()(T* p) const { block != nullptr ? std::free(block) : ::operator delete(p, alignment); }
   };
+
+  static std::size_t alignment_of(std::size_t bytes) { return bytes < huge_page ? buffer_alignment : huge_page; }
+
+  void wish_for_huge_pages() {  // which may be refused
+#ifdef __linux__
+    if (size_bytes() >= huge_page) (void)madvise(data_.get(), size_bytes() / huge_page * huge_page, MADV_HUGEPAGE);
+#endif
+  }
+
   std::unique_ptr<T[], Free> data_;
   std::size_t size_ = 0;
 };

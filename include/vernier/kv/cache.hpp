@@ -18,19 +18,19 @@ namespace vernier {
 /// Pages in host memory, in the order of the CPU's kernels.
 class KvCache final : public KvPages {
  public:
-  /// Allocates and clears all pages. Throws Error on an impossible geometry, or when the memory cannot be had.
+  /// Allocates all pages, of zeros. The system gives their memory when they are first written. Throws Error on an impossible geometry, or
+  /// when the memory cannot be had.
   KvCache(const KvConfig& config, const KvGeometry& geometry) : KvPages({config, geometry}) {
     const std::size_t bytes = layout().total_bytes();
     constexpr const char* where = "vernier::KvCache";
     expect(bytes <= static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max()), where, geometry.num_pages, " pages of ",
            layout().page_bytes(), " bytes exceed the address space; lower num_pages");
     try {
-      memory_ = Buffer<std::uint8_t>(bytes);
+      memory_ = Buffer<std::uint8_t>::zeroed(bytes);
     } catch (const std::bad_alloc&) {
       fail(where, "cannot allocate ", bytes, " bytes for ", geometry.num_pages, " pages of ", layout().page_bytes(),
            " bytes; lower num_pages");
     }
-    memory_.zero();
   }
 
   std::size_t bytes() const { return memory_.size_bytes(); }

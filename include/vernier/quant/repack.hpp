@@ -29,7 +29,8 @@ static_assert(std::endian::native == std::endian::little,
 /// 32 rows by 64 columns of codes, row-major, on their way into or out of a panel. 64 is a whole number of steps for each precision, and
 /// the tile stays in the first-level cache while it is turned: writing row by row into a panel would touch each of its lines 32 times.
 template <Precision P>
-struct CodeTile {
+class CodeTile {
+ public:
   static constexpr int rows = CpuPanel::rows, cols = 64;
   static constexpr int pack = CpuPanel::pack(P), lane_bytes = pack * bits(P) / 8, steps = cols / pack;
   using Lane = std::conditional_t<lane_bytes == 4, std::uint32_t, std::conditional_t<lane_bytes == 2, std::uint16_t, std::uint8_t>>;
@@ -37,30 +38,15 @@ struct CodeTile {
 
   alignas(64) CodeOf<P> codes[rows][cols];
 
-  /// The lanes of one row, as they stand in its codes; those of nf4 take columns 4 to 7 of each eight into their high nibbles.
-  void lanes_of(int row, Lane (&lanes)[steps]) const {
-    if constexpr (P == Precision::nf4) {
-      std::uint32_t fours[2 * steps];
-      std::memcpy(fours, codes[row], sizeof fours);
-      for (int step = 0; step < steps; ++step) lanes[step] = fours[2 * step] | fours[2 * step + 1] << 4;
-    } else {
-      std::memcpy(lanes, codes[row], sizeof lanes);
-    }
-  }
-
   /// Writes the first `count` steps to `out`, the place of the tile's first step in its panel.
   void store(std::uint8_t* out, int count) const {
-    alignas(64) Lane lanes[rows][steps];
-    for (int row = 0; row < rows; ++row) lanes_of(row, lanes[row]);
-    constexpr int side = 16 / lane_bytes;  // of the squares that are turned
-    const auto* from = reinterpret_cast<const std::uint8_t*>(lanes);
-    int step = 0;
-    for (; step + side <= count; step += side)
-      for (int row = 0; row < rows; row += side)
-        turn_lanes(from + (row * steps + step) * lane_bytes, steps * lane_bytes, out + (step * rows + row) * lane_bytes, rows * lane_bytes,
-                   Lane{});
-    for (; step < count; ++step)
-      for (int row = 0; row < rows; ++row) std::memcpy(out + (step * rows + row) * lane_bytes, &lanes[row][step], lane_bytes);
+    if constexpr (P == Precision::nf4) {
+      alignas(64) Lane lanes[rows][steps];
+      for (int row = 0; row < rows; ++row) nibbles_of(row, lanes[row]);
+      turn(reinterpret_cast<const std::uint8_t*>(lanes), out, count);
+    } else {
+      turn(reinterpret_cast<const std::uint8_t*>(codes), out, count);
+    }
   }
 
   /// Reads `count` steps from `in`; the remaining columns keep what they had.
@@ -78,6 +64,27 @@ struct CodeTile {
         }
       }
     }
+  }
+
+ private:
+  /// The lanes of one row of nf4: columns 4 to 7 of each eight go into the high nibbles.
+  void nibbles_of(int row, Lane (&lanes)[steps]) const {
+    std::uint32_t fours[2 * steps];
+    std::memcpy(fours, codes[row], sizeof fours);
+    for (int step = 0; step < steps; ++step) lanes[step] = fours[2 * step] | fours[2 * step + 1] << 4;
+  }
+
+  /// From `steps` lanes of each row to `rows` lanes of each of `count` steps, in squares of 16 bytes a row.
+  static void turn(const std::uint8_t* from, std::uint8_t* out, int count) {
+    constexpr int side = 16 / lane_bytes;
+    int step = 0;
+    for (; step + side <= count; step += side)
+      for (int row = 0; row < rows; row += side)
+        turn_lanes(from + (row * steps + step) * lane_bytes, steps * lane_bytes, out + (step * rows + row) * lane_bytes, rows * lane_bytes,
+                   Lane{});
+    for (; step < count; ++step)
+      for (int row = 0; row < rows; ++row)
+        std::memcpy(out + (step * rows + row) * lane_bytes, from + (row * steps + step) * lane_bytes, lane_bytes);
   }
 };
 
