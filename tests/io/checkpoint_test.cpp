@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <filesystem>
 
+#include "common/io/blocks.hpp"
 #include "common/io/gguf_names.hpp"
 #include "support/files.hpp"
 #include "support/gguf_writer.hpp"
@@ -122,6 +125,31 @@ TEST(Checkpoint, SlicesEqualTheWhole) {
   }
 }
 
+TEST(Checkpoint, StoredRowsAreWhatTheFloatsAreDecodedFrom) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.write("a.gguf", test::small_llama().bytes());
+  const io::Checkpoint model = io::open_checkpoint(path);
+  EXPECT_TRUE(model.in_memory());  // it was written just now
+  Buffer<std::byte> memory;
+  for (const io::StoredTensor& tensor : model.tensors()) {
+    if (tensor.rows == 1) continue;
+    const std::vector<float> whole = model.read(tensor.name);
+    for (int first = 0; first < tensor.rows; first += 5) {
+      const int count = std::min(5, tensor.rows - first);
+      std::vector<float> rows(static_cast<std::size_t>(count * tensor.cols));
+      io::decode_blocks(tensor.type, model.stored_rows(tensor.name, first, count, memory), rows.data(), rows.size());
+      EXPECT_TRUE(std::equal(rows.begin(), rows.end(), whole.begin() + first * tensor.cols)) << tensor.name << ' ' << first;
+    }
+  }
+  std::filesystem::resize_file(path, 100);
+  try {
+    model.stored_rows(q_name, 0, 1, memory);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("can no longer be read"), std::string::npos) << error.what();
+  }
+}
+
 TEST(Checkpoint, ManyThreadsReadAtOnce) {
   const test::TemporaryFolder folder;
   const io::Checkpoint model = io::open_checkpoint(folder.write("a.gguf", test::small_llama().bytes()));
@@ -145,6 +173,10 @@ TEST(Checkpoint, RefusesWhatATensorDoesNotHave) {
   EXPECT_THROW(model.read_rows(q_name, -1, {out.data(), 1, 32}), Error);
   EXPECT_THROW(model.read_rows(q_name, 0x7fffffff, {out.data(), 1, 32}), Error);
   EXPECT_THROW(model.read_rows(q_name, 0, {out.data(), 1, 33}), Error);
+  Buffer<std::byte> memory;
+  EXPECT_THROW(model.stored_rows(q_name, 30, 3, memory), Error);
+  EXPECT_THROW(model.stored_rows(q_name, -1, 1, memory), Error);
+  EXPECT_THROW(model.stored_rows("no.such.tensor", 0, 1, memory), Error);
   EXPECT_THROW(model.read_rows("no.such.tensor", 0, {out.data(), 1, 32}), Error);
 }
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -66,6 +67,37 @@ TEST(QuantizeTensor, MakesWhatTheQuantiserMakes) {
         EXPECT_EQ(bytes_of(packed), bytes_of(quantize({values.data(), tensor.rows, tensor.cols}, format)));
       }
   }
+}
+
+TEST(QuantizeTensor, PiecesAndPanelsAreThoseOfTheWhole) {
+  const WeightFormat formats[] = {default_format(Precision::f16), default_format(Precision::bf16), default_format(Precision::i8),
+                                  default_format(Precision::nf4)};
+  Stored stored;
+  const io::Checkpoint checkpoint = stored.open(io::StorageType::f16);
+  cpu::ThreadPool pool(2);
+  TensorQuantizer quantizer(checkpoint, pool);
+  for (const char* name : {gate, query})
+    for (const WeightFormat& format : formats) {
+      SCOPED_TRACE(to_string(format) + " " + name);
+      const io::StoredTensor& tensor = checkpoint.shape(name);
+      PackedMatrix whole(tensor.rows, tensor.cols, format), pieces(tensor.rows, tensor.cols, format);
+      quantizer.fill(name, whole);
+      const int border = std::min(128, tensor.rows);
+      quantizer.fill_rows(name, pieces, 0, border);
+      if (border < tensor.rows) quantizer.fill_rows(name, pieces, border, tensor.rows - border);
+      EXPECT_EQ(bytes_of(pieces), bytes_of(whole));
+
+      std::vector<float> want(static_cast<std::size_t>(tensor.rows) * static_cast<std::size_t>(tensor.cols)), got(want.size());
+      dequantize(whole, {want.data(), tensor.rows, tensor.cols});
+      const StoredPanels panels(quantizer, name);
+      for (int index = 0; index < whole.panel().panels(); ++index) {
+        const int rows = panel_rows(whole.view(), index), first = index * CpuPanel::rows;
+        PackedMatrix panel(rows, tensor.cols, format);
+        panels.make(index, panel, index % 2);
+        dequantize(panel, {got.data() + static_cast<std::ptrdiff_t>(first) * tensor.cols, rows, tensor.cols});
+      }
+      EXPECT_EQ(got, want);
+    }
 }
 
 TEST(QuantizeTensor, RefusesACopiedValueThatIsNoNumber) {

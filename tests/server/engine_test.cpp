@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+
 #include "server/engine/answer_text.hpp"
 #include "server/engine_support.hpp"
 
@@ -33,6 +37,47 @@ TEST(Engine, AnswersAndCounts) {
   EXPECT_EQ(stats.tiers[0].generated_tokens, 20u);
   EXPECT_EQ(stats.tiers[0].pages_used, 0);
   EXPECT_EQ(stats.queued_requests, 0);
+}
+
+TEST(Engine, SpareTimeIsUsedUntilNothingIsLeftAndGivesWayToRequests) {
+  struct Work {
+    std::mutex mutex;
+    std::condition_variable changed;
+    int allowed = 0, done = 0;  // pieces
+    bool piece() {
+      std::unique_lock lock(mutex);
+      changed.wait(lock, [&] { return done < allowed; });
+      ++done;
+      changed.notify_all();
+      return done < 5;
+    }
+    void allow(int pieces) {
+      const std::scoped_lock lock(mutex);
+      allowed = pieces;
+      changed.notify_all();
+    }
+    bool reaches(int pieces) {
+      std::unique_lock lock(mutex);
+      return changed.wait_for(lock, std::chrono::seconds(60), [&] { return done >= pieces; });
+    }
+  };
+  const auto work = std::make_shared<Work>();
+  Engine engine(toy_tiers({ToyConfig{.endless = true}}, std::make_shared<ToyWatch>()), std::make_shared<ToyVocabulary>(), {},
+                [work] { return work->piece(); });
+  work->allow(2);
+  ASSERT_TRUE(work->reaches(2));  // and waits in the third
+  Listener listener;
+  engine.submit(greedy(toy_prompt(10, 1)), listener.callback());
+  work->allow(3);
+  ASSERT_TRUE(listener.wait());  // behind the third piece, before the fourth, which is not allowed yet
+  EXPECT_EQ(listener.answer().finish, FinishReason::length);
+  work->allow(100);
+  ASSERT_TRUE(work->reaches(5));
+  Listener another;
+  engine.submit(greedy(toy_prompt(10, 1)), another.callback());
+  ASSERT_TRUE(another.wait());
+  EXPECT_EQ(engine.drain(std::chrono::seconds(10)), 0);
+  EXPECT_EQ(work->done, 5);
 }
 
 TEST(Engine, RefusesWithValues) {

@@ -12,6 +12,8 @@
 #include <thread>
 
 #include "server/client.hpp"
+#include "support/damaged_model.hpp"
+#include "support/files.hpp"
 
 namespace vernier::serve {
 namespace {
@@ -259,6 +261,18 @@ TEST_F(Program, BadCommandLinesGetOneClearLine) {
     ASSERT_NE(line, std::string::npos) << server.output;
     EXPECT_EQ(server.output.find('\n', line), server.output.size() - 1) << server.output;
   }
+}
+
+/// Weights are read after the start, and an unusable model is no less refused for that.
+TEST_F(Program, AModelWhoseWeightsAreNoNumbersEndsIt) {
+  const vernier::test::TemporaryFolder folder;
+  const std::string tensor = "model.layers.0.mlp.gate_proj.weight";
+  vernier::test::copy_with_nan(std::string(VERNIER_TEST_DATA) + "/models/chat", folder.path("model"), tensor, 1, 2);
+  Process server(
+      {"-m", folder.path("model"), "--port", "0", "--threads", "1", "--kv-cache-memory", "64", "--tiers", "nf4", "--tier", "nf4"});
+  EXPECT_EQ(server.exit_code(), 1) << server.output;
+  EXPECT_NE(server.output.find("tensor " + tensor + ": vernier::quantize: the weight at row 1, column 2 is nan"), std::string::npos)
+      << server.output;
 }
 
 TEST_F(Program, TakesTheNamesOfOtherServersFlags) {
