@@ -1,5 +1,5 @@
-"""From the start of a process to its first token, with the model's file in the page cache: quantising (f16: copying), from our weight
-cache, and llama.cpp.
+"""From the start of a process to its first token, with all files in the page cache: without our weight cache, from the model's file (f16 for
+llama-1b) and from the file that llama.cpp has, which is made from it and smaller; from our weight cache; and llama.cpp.
 
 With a vocabulary the two servers, until the first streamed token of an answer reaches the client. Without one (llama-1b is noise) two
 programs that end when the logits behind a prompt of 8 tokens are there: vernier-evaluate, which makes those of all 8, and llama-bench.
@@ -62,23 +62,27 @@ def whole_run(command, kept=None):
 
 def ways(o, files, model, weights, kind, folder):
     """What is compared, by name: a function that starts it and returns seconds."""
-    source, threads = files.sources[model], o.threads
+    threads, theirs = o.threads, files.peer_file(model, kind) if o.peer_bin else None
     if model == "smollm2":
-        ours = [o.bin / "bin/vernier-server", "--model", source, "--tiers", weights, "--tier", weights, "--threads", threads, "--max-num-seqs", 1, "--ctx-size", 512,
-                "--kv-cache-dtype", "f16", "--log-level", "off"]
-        theirs = [o.peer_bin / "llama-server", "-m", files.peer_file(model, kind), "-t", threads, "-np", 1, "-c", 512, "-fa", "on", "--no-webui", "--no-warmup"] if o.peer_bin else None
+        ours = [o.bin / "bin/vernier-server", "--tiers", weights, "--tier", weights, "--threads", threads, "--max-num-seqs", 1, "--ctx-size", 512, "--kv-cache-dtype", "f16",
+                "--log-level", "off"]
+        peer = [o.peer_bin / "llama-server", "-m", theirs, "-t", threads, "-np", 1, "-c", 512, "-fa", "on", "--no-webui", "--no-warmup"] if theirs else None
         measure = first_token
     else:
         ids = folder + "/ids"
         with open(ids, "w") as out:
             out.write("1 2 3 4 5 6 7 8\n")
-        ours = [o.bin / "bin/vernier-evaluate", "--model", source, "--weights", weights, "--tokens", ids, "-t", threads]
-        theirs = [o.peer_bin / "llama-bench", "-m", files.peer_file(model, kind), "-p", 8, "-n", 0, "-r", 1, "--no-warmup", "-t", threads] if o.peer_bin else None
+        ours = [o.bin / "bin/vernier-evaluate", "--weights", weights, "--tokens", ids, "-t", threads]
+        peer = [o.peer_bin / "llama-bench", "-m", theirs, "-p", 8, "-n", 0, "-r", 1, "--no-warmup", "-t", threads] if theirs else None
         measure = whole_run
-    all_ = {"quantised": lambda: measure(ours + ["--weight-cache", "off"])}
-    all_["from the weight cache"] = lambda: measure(ours + ["--weight-cache", folder], folder)
+    start = lambda file, cache: ours + ["--model", file, "--weight-cache", cache]
+    all_ = {"the model's file": lambda: measure(start(files.sources[model], "off")),
+            "the weight cache": lambda: measure(start(files.sources[model], folder), folder)}
     if theirs:
-        all_["llama.cpp"] = lambda: measure(theirs)
+        all_["llama.cpp's file"] = lambda: measure(start(theirs, "off"))
+        all_["llama.cpp"] = lambda: measure(peer)
+    if theirs == files.sources[model]:
+        del all_["llama.cpp's file"]
     return all_
 
 
@@ -96,10 +100,10 @@ def run(o, files):
                         if number > 1:
                             seconds[name].append(took)
                 if not has_weights(folder):  # 16 bits, on a disk whose files are not mapped in huge pages
-                    del seconds["from the weight cache"]
+                    del seconds["the weight cache"]
             peer = seconds.pop("llama.cpp", None)
             for name, samples in seconds.items():
-                row = {"model": model, "weights": weights, "how": "copied" if (weights, name) == ("f16", "quantised") else name, "seconds": models.summary(samples)}
+                row = {"model": model, "weights": weights, "how": f"from {name}", "seconds": models.summary(samples)}
                 if peer:
                     row |= {"peer": kind, "peer_seconds": models.summary(peer), "ratio": statistics.median(peer) / statistics.median(samples)}
                 beside = f" beside {statistics.median(peer):.2f}: {row['ratio']:.2f}x" if peer else ""

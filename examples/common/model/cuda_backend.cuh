@@ -64,6 +64,9 @@ class CudaBackend {
     return {owned, &owned->cache};
   }
 
+  /// Nothing: a device has all weights before the first forward.
+  void prepare(const Weights&) {}
+
   void reserve(State& state, int tokens, int outputs) {
     cuda::runtime::use_device(device_);
     state.reserve({.tokens = padded_rows(tokens), .outputs = padded_rows(outputs), .chunks = outputs, .pages = 0, .adjustments = 0}, 0,

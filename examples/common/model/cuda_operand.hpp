@@ -5,8 +5,8 @@
 
 namespace vernier::model {
 
-/// The format of the activations: the weights' own for bf16, int8 where `integers` may be used and the weights have a scale per row, and
-/// f16 for all others.
+/// The format of the activations: the weights' own for bf16, int8 where `integers` may be used and the weights have a scale per row, and f16
+/// for all others.
 constexpr Precision cuda_operand(const WeightFormat& weights, bool integers) {
   if (weights.precision == Precision::bf16) return Precision::bf16;
   return integers && weights.precision == Precision::i8 && weights.scaling == Scaling::row ? Precision::i8 : Precision::f16;
