@@ -27,8 +27,8 @@ namespace vernier::model {
 /// y = x * weight^T + bias. weight: (out, in).
 struct Linear {
   std::shared_ptr<const PackedMatrix> weight;
-  std::vector<float> bias;                    // (out), or empty
-  std::shared_ptr<const PanelSource> source;  // of a weight that may not be packed yet
+  std::vector<float> bias = {};                    // (out), or empty
+  std::shared_ptr<const PanelSource> source = {};  // of a weight that may not be packed yet
 
   PackedView view() const {
     PackedView view = weight->view();

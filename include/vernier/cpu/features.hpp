@@ -33,6 +33,7 @@ constexpr std::string_view name(Isa isa) {
 struct Features {
   Isa isa = Isa::scalar;     // the highest family
   bool avx512_bf16 = false;  // vdpbf16ps, and vpermi2b of VBMI: extras of some AVX-512 machines
+  int amd_family = 0;        // of the processor, if it is AMD's: 25 is Zen 3 and 4, 26 Zen 5
 };
 
 /// Asks the processor (CPUID) and whether the operating system saves the vector registers (XCR0). A CPUID costs microseconds
@@ -42,7 +43,9 @@ inline Features detect_features() {
 #if defined(__x86_64__)
   unsigned a = 0, b = 0, c = 0, d = 0;
   const auto bit = [](unsigned word, int i) { return ((word >> i) & 1u) != 0; };
-  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || !bit(c, 27)) return found;  // OSXSAVE
+  const bool amd = __get_cpuid(0, &a, &b, &c, &d) != 0 && b == signature_AMD_ebx && c == signature_AMD_ecx && d == signature_AMD_edx;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || !bit(c, 27)) return found;             // OSXSAVE
+  if (amd) found.amd_family = static_cast<int>((a >> 8 & 15u) + (a >> 20 & 255u));  // the second counts where the first is 15, as it is
   const bool fma = bit(c, 12), avx = bit(c, 28), f16c = bit(c, 29);
   unsigned low = 0;
   __asm__("xgetbv" : "=a"(low) : "c"(0) : "edx");

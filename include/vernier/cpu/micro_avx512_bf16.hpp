@@ -74,7 +74,10 @@ inline void bf16_tile(const Tile& tile) {
     const int end = std::min(tile.k, begin + tile.scale_group);
     Sums<Width> sums;
     sums.zero(indices<Width>);
-    for (int k = begin; k < end; k += 2, codes += step_bytes, x += 4 * Width) add_bf16(sums, bf16_pairs<P>(codes), x, indices<Width>);
+    for (int k = begin; k < end; k += 2, codes += step_bytes, x += 4 * Width) {
+      if constexpr (Width == 1) fetch_ahead<step_bytes>(codes, tile.distance);
+      add_bf16(sums, bf16_pairs<P>(codes), x, indices<Width>);
+    }
     if constexpr (P != Precision::bf16) restore_rows(sums, indices<Width>);
     store_sums<Width>(tile, sums, tile.scales, group, indices<Width>);
   }

@@ -153,8 +153,10 @@ template <Precision P>
   Dots<1> dots;
   dots.zero(indices<1>);
   int left = columns / 2;
-  for (; left >= unrolled; left -= unrolled, codes += 128 * unrolled, x += 2 * unrolled)
+  for (; left >= unrolled; left -= unrolled, codes += 128 * unrolled, x += 2 * unrolled) {
+    fetch_ahead<128 * unrolled>(codes, group.distance);
     add_converted<P>(dots, codes, units, x, indices<unrolled>);
+  }
   for (; left > 0; --left, codes += 128, x += 2) add_converted<P>(dots, codes, units, x, indices<1>);
   if (columns % 2 != 0) add_columns(dots, int16_pairs<P>(codes, units, false), x, indices<1>);
   dots.add_to(sums, group.x_scales, units.low.scale, units.high.scale, indices<1>);

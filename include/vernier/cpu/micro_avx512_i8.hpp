@@ -121,13 +121,13 @@ struct Int8Stream {
   const float* x_scales;
   const std::int32_t* offsets;
   const std::uint8_t* ahead;
-  int ahead_lines;
+  int ahead_lines, distance;
 
   /// The sums of the next activation group, of `columns` columns; leaves x_scales at the group, for add_to().
   [[gnu::always_inline]] Dots<Width> group(int columns) {
     Dots<Width> dots;
     dots.start(offsets, indices<Width>);
-    if constexpr (Width > 1)  // one token takes no longer than its weights, which then come by themselves
+    if constexpr (Width > 1)
       for (int line = 0; line < ahead_lines; ++line, ahead += 64) _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T1);
     constexpr int unrolled = 16 / pack;
     int k = 0;
@@ -140,6 +140,7 @@ struct Int8Stream {
  private:
   template <int... I>
   [[gnu::always_inline]] void steps(Dots<Width>& dots, Indices<I...>) {
+    if constexpr (Width == 1) fetch_ahead<static_cast<int>(sizeof...(I)) * step_bytes>(codes, distance);
     (add_step<P>(dots, codes + I * step_bytes, x + I * pack * Width, indices<pack / 4>), ...);
     codes += static_cast<int>(sizeof...(I)) * step_bytes;
     x += static_cast<int>(sizeof...(I)) * pack * Width;
@@ -150,8 +151,8 @@ struct Int8Stream {
 template <Precision P, int Width, class Sums>
 [[gnu::always_inline]] inline void int8_groups(const Tile& tile, Sums& sums) {
   constexpr int group = activation_group(P);
-  Int8Stream<P, Width> stream{tile.codes,      static_cast<const std::int8_t*>(tile.x), tile.x_scales, tile.x_offsets, tile.ahead,
-                              tile.ahead_lines};
+  Int8Stream<P, Width> stream{
+      tile.codes, static_cast<const std::int8_t*>(tile.x), tile.x_scales, tile.x_offsets, tile.ahead, tile.ahead_lines, tile.distance};
   if (P == Precision::nf4 || tile.scale_group == group) {
     sums.zero(indices<Width>);
     const float* scales = tile.scales;

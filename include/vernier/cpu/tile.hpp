@@ -39,6 +39,7 @@ struct Tile {
   const std::int32_t* x_offsets = nullptr;  // int8: [k / activation group][width], -128 times the sum of the group's codes
   const std::uint8_t* ahead = nullptr;      // int8: what to fetch meanwhile of the panel that comes next,
   int ahead_lines = 0;                      // so many cache lines for each activation group
+  int distance = 0;                         // one token, AVX-512: as many bytes before it multiplies codes it fetches them
   float unit = 1;                           // what a decoded weight of 1 stands for; multiplies the scales
   float* y = nullptr;                       // out: (width, 32)
 };

@@ -48,7 +48,9 @@ GemmJob<T> prepare(ThreadPool& pool, MatrixView<const T> x, Precision p, GemmWor
                                                         : activation_span;
   const TokenTiles tiles{x.rows, kernels->config.tile_m, round_up(x.cols, group), group};
   workspace.reserve(tiles, pool.size(), kernels->decode != nullptr);
-  return {x, tiles, x.cols % CpuPanel::pack(p) != 0, kernels, &workspace, options.activation_scaling};
+  GemmJob<T> job{x, tiles, x.cols % CpuPanel::pack(p) != 0, kernels, &workspace, options.activation_scaling};
+  if (x.rows == 1) job.distance = fetch_distance(features());
+  return job;
 }
 
 }  // namespace detail

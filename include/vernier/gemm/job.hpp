@@ -34,6 +34,7 @@ struct GemmJob {
   const KernelSet* kernels = nullptr;
   GemmWorkspace* workspace = nullptr;
   ActivationScaling scaling = ActivationScaling::group;
+  int distance = 0;  // see Tile
 
   Multiply multiply() const { return kernels->config.multiply; }
 
@@ -84,6 +85,7 @@ struct GemmJob {
     tile.codes = w.codes + static_cast<std::size_t>(index) * layout.panel_bytes();
     tile.k = layout.padded_k();
     tile.unit = kernels->unit;
+    tile.distance = distance;
     tile.scale_group = w.scale_groups > 1 ? w.scale_group : tile.k;
     if (w.scale_groups != 0) tile.scales = w.scales + static_cast<std::ptrdiff_t>(index) * w.scale_groups * CpuPanel::rows;
     if (w.exponents != nullptr) tile.exponents = w.exponents + static_cast<std::ptrdiff_t>(index) * w.exponent_groups() * CpuPanel::rows;
@@ -186,14 +188,25 @@ struct GemmJob {
     return static_cast<int>(std::max<std::size_t>(4, cache / tile_bytes));
   }
 
+  /// Panels of one product before those of the next, where epilogues may read earlier products: one stream of codes as long as what they
+  /// read still is in the second-level cache.
+  std::int64_t panels_in_a_row() const {
+    constexpr int cache = 1 << 18;  // bytes
+    return std::max(1, cache / (tiles.m * CpuPanel::rows * static_cast<int>(sizeof(float))));
+  }
+
   /// The panels of a share, for one block of tiles: one contiguous range of each matrix that it reads, so that it is one stream of codes.
   template <class First, class... Others>
   void run_share(int shares, int share, Range block, const Product<First>& first, const Product<Others>&... others) const {
-    if (((others.w.n == first.w.n) && ...)) {  // panel by panel through all of them, so that epilogues may read earlier products
+    if (((others.w.n == first.w.n) && ...)) {  // the same panels of all of them, so that epilogues may read earlier products
       const Range panels = part_of(first.w.panel().panels(), shares, share);
-      for (std::int64_t p = panels.begin; p < panels.end; ++p) {
-        panel(first, p, share, block);
-        (panel(others, p, share, block), ...);
+      for (std::int64_t begin = panels.begin; begin < panels.end; begin += panels_in_a_row()) {
+        const std::int64_t end = std::min(panels.end, begin + panels_in_a_row());
+        const auto row = [&](const auto& product) {
+          for (std::int64_t p = begin; p < end; ++p) panel(product, p, share, block);
+        };
+        row(first);
+        (row(others), ...);
       }
       return;
     }
