@@ -34,6 +34,7 @@ TEST(Features, AreConsistent) {
   EXPECT_TRUE(!found.avx512_bf16 || found.isa == Isa::avx512);
 #if defined(__x86_64__) && defined(__GNUC__)
   __builtin_cpu_init();  // a second opinion
+  EXPECT_EQ(found.amd_family != 0, __builtin_cpu_is("amd") != 0);
   EXPECT_EQ(found.isa >= Isa::avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
   EXPECT_EQ(found.isa == Isa::avx512,
             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vl"));

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <functional>
 #include <new>
+#include <utility>
 
 #include "gemm/gemm_case.hpp"
 
@@ -93,19 +94,23 @@ TEST(GemmProducts, GiveTheBitsOfSeparateCalls) {
       }
 }
 
+// With few tokens a share's panels of one product come before those of the next, with many they alternate by a few.
 TEST(GemmProducts, MayReadWhatAnEarlierOneStored) {
   const WeightFormat format{Precision::nf4, Scaling::group, 64};
-  const GemmCase gate(format, {100, 77}, 9, 1), up(format, {100, 77}, 9, 5);
-  for (const int threads : {1, 3}) {
-    cpu::ThreadPool pool(threads);
-    cpu::GemmWorkspace workspace;
-    std::vector<float> separate(900), g = gate.run(pool, {}, 9), y(900);
-    const MatrixView<float> out(y.data(), 9, 100);
-    cpu::gemm(pool, gate.inputs(), up.w.view(), MatrixView<float>(separate.data(), 9, 100), workspace);
-    const auto times = [&](float x, int row, int col) { return out(row, col) * x; };
-    cpu::gemm(pool, gate.inputs(), workspace, {}, cpu::Product<>{gate.w.view(), out},
-              cpu::Product<decltype(times)>{up.w.view(), out, times});
-    for (std::size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i], g[i] * separate[i]) << i;
+  for (const auto& [n, m] : {std::pair(100, 9), std::pair(300, 1), std::pair(300, 700)}) {
+    const GemmCase gate(format, {n, 77}, m, 1), up(format, {n, 77}, m, 5);
+    for (const int threads : {1, 3}) {
+      cpu::ThreadPool pool(threads);
+      cpu::GemmWorkspace workspace;
+      const std::vector<float> g = gate.run(pool, {}, m);
+      std::vector<float> separate(g.size()), y(g.size());
+      const MatrixView<float> out(y.data(), m, n);
+      cpu::gemm(pool, gate.inputs(), up.w.view(), MatrixView<float>(separate.data(), m, n), workspace);
+      const auto times = [&](float x, int row, int col) { return out(row, col) * x; };
+      cpu::gemm(pool, gate.inputs(), workspace, {}, cpu::Product<>{gate.w.view(), out},
+                cpu::Product<decltype(times)>{up.w.view(), out, times});
+      for (std::size_t i = 0; i < y.size(); ++i) ASSERT_EQ(y[i], g[i] * separate[i]) << n << " x " << m << ' ' << i;
+    }
   }
 }
 
