@@ -50,6 +50,9 @@ GemmJob<T> prepare(ThreadPool& pool, MatrixView<const T> x, Precision p, GemmWor
   workspace.reserve(tiles, pool.size(), kernels->decode != nullptr);
   GemmJob<T> job{x, tiles, x.cols % CpuPanel::pack(p) != 0, kernels, &workspace, options.activation_scaling};
   if (x.rows == 1) job.distance = fetch_distance(features());
+  const CpuPanel panel{p, CpuPanel::rows, x.cols};
+  job.panel_k = panel.padded_k();
+  job.panel_bytes = panel.panel_bytes();
   return job;
 }
 

@@ -35,6 +35,9 @@ struct GemmJob {
   GemmWorkspace* workspace = nullptr;
   ActivationScaling scaling = ActivationScaling::group;
   int distance = 0;  // see Tile
+  // Of a panel, the same for all products; divided out once.
+  int panel_k = 0;              // columns, padded
+  std::size_t panel_bytes = 0;  // of codes
 
   Multiply multiply() const { return kernels->config.multiply; }
 
@@ -78,17 +81,18 @@ struct GemmJob {
   }
 
   /// What a tile of panel `index` of w reads, but for its activations.
-  Tile panel_tile(const PackedView& w, int index, int share) const {
-    if (w.source != nullptr) return panel_tile(workspace->make(w, index, share), 0, share);
-    const CpuPanel layout = w.panel();
+  Tile panel_tile(const PackedView& matrix, int index, int share) const {
+    const bool made = matrix.source != nullptr;
+    const PackedView& w = made ? workspace->make(matrix, index, share) : matrix;
+    const std::ptrdiff_t at = made ? 0 : index;
     Tile tile;
-    tile.codes = w.codes + static_cast<std::size_t>(index) * layout.panel_bytes();
-    tile.k = layout.padded_k();
+    tile.codes = w.codes + static_cast<std::size_t>(at) * panel_bytes;
+    tile.k = panel_k;
     tile.unit = kernels->unit;
     tile.distance = distance;
     tile.scale_group = w.scale_groups > 1 ? w.scale_group : tile.k;
-    if (w.scale_groups != 0) tile.scales = w.scales + static_cast<std::ptrdiff_t>(index) * w.scale_groups * CpuPanel::rows;
-    if (w.exponents != nullptr) tile.exponents = w.exponents + static_cast<std::ptrdiff_t>(index) * w.exponent_groups() * CpuPanel::rows;
+    if (w.scale_groups != 0) tile.scales = w.scales + at * w.scale_groups * CpuPanel::rows;
+    if (w.exponents != nullptr) tile.exponents = w.exponents + at * w.exponent_groups() * CpuPanel::rows;
     if (kernels->decode != nullptr) {
       float* scratch = workspace->panels.data() + static_cast<std::ptrdiff_t>(share) * tiles.padded_k * CpuPanel::rows;
       auto* decoded = reinterpret_cast<std::uint8_t*>(scratch);
@@ -110,11 +114,10 @@ struct GemmJob {
     int lines = 0;
   };
   Ahead fetch_ahead(const PackedView& w, int index, Range block) const {
-    const CpuPanel layout = w.panel();
-    if (tiles.m == 1 || multiply() != Multiply::i8 || w.source != nullptr || index + 1 >= layout.panels()) return {};
+    if (tiles.m == 1 || multiply() != Multiply::i8 || w.source != nullptr || index + 1 >= w.panel().panels()) return {};
     const std::int64_t shares = (block.end - block.begin) * tiles.groups();
-    return {w.codes + static_cast<std::size_t>(index + 1) * layout.panel_bytes(),
-            static_cast<int>(ceil_div(static_cast<std::int64_t>(layout.panel_bytes()) / cache_line, shares))};
+    return {w.codes + static_cast<std::size_t>(index + 1) * panel_bytes,
+            static_cast<int>(ceil_div(static_cast<std::int64_t>(panel_bytes) / cache_line, shares))};
   }
 
   /// Tiles `block` of one panel of a product.

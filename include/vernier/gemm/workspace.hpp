@@ -20,8 +20,12 @@ struct GemmWorkspace {
   Buffer<float> scales;              // of int8 and int16 activations
   Buffer<std::int32_t> offsets;      // of int8 activations
   Buffer<float> panels;              // one decoded panel per worker
-  // Per worker: panels of matrices that are not packed, one of each shape and format.
-  std::vector<std::vector<PackedMatrix>> made;
+  // Per worker: panels of matrices that are not packed, one of each shape and format, and what the last one looks like.
+  struct Made {
+    std::vector<PackedMatrix> panels;
+    PackedView last;
+  };
+  std::vector<Made> made;
 
   /// Room for `tiles` of activations (a single token once per worker) and for a panel of padded_k columns for each worker.
   void reserve(const TokenTiles& tiles, int workers, bool decodes) {
@@ -34,14 +38,14 @@ struct GemmWorkspace {
   }
 
   /// Panel `index` of w, from its source, as a matrix of its own. Good until this worker asks again.
-  PackedView make(const PackedView& w, int index, int worker) {
-    std::vector<PackedMatrix>& all = made[static_cast<std::size_t>(worker)];
+  const PackedView& make(const PackedView& w, int index, int worker) {
+    auto& [all, last] = made[static_cast<std::size_t>(worker)];
     const int rows = panel_rows(w, index);
     auto at = std::find_if(all.begin(), all.end(),
                            [&](const PackedMatrix& m) { return m.n() == rows && m.k() == w.k && m.format() == w.format; });
     if (at == all.end()) at = all.emplace(at, rows, w.k, w.format);
     w.source->make(index, *at, worker);
-    return at->view();
+    return last = at->view();
   }
 };
 
