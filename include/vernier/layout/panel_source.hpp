@@ -2,7 +2,8 @@
 // the matrix's size.
 #pragma once
 
-#include "vernier/core/math.hpp"
+#include <algorithm>
+
 #include "vernier/layout/packed_matrix.hpp"
 
 namespace vernier {

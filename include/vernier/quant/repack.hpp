@@ -33,8 +33,8 @@ class CodeTile {
  public:
   static constexpr int rows = CpuPanel::rows, cols = 64;
   static constexpr int pack = CpuPanel::pack(P), lane_bytes = pack * bits(P) / 8, steps = cols / pack;
-  using Lane = std::conditional_t<lane_bytes == 4, std::uint32_t, std::conditional_t<lane_bytes == 2, std::uint16_t, std::uint8_t>>;
-  static_assert(sizeof(Lane) == lane_bytes && cols % pack == 0, "vernier: a lane is 1, 2 or 4 bytes and tiles hold whole steps");
+  using Lane = std::conditional_t<lane_bytes == 4, std::uint32_t, std::uint16_t>;
+  static_assert(sizeof(Lane) == lane_bytes && cols % pack == 0, "vernier: a lane is 2 or 4 bytes and tiles hold whole steps");
 
   alignas(64) CodeOf<P> codes[rows][cols];
 
