@@ -5,11 +5,11 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <functional>
 #include <new>
 #include <utility>
 
 #include "gemm/gemm_case.hpp"
+#include "support/error_of.hpp"
 
 namespace {
 std::atomic<int> allocations{0};
@@ -32,15 +32,6 @@ std::atomic<int> allocations{0};
 
 namespace vernier::test {
 namespace {
-
-std::string message(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 struct Problem {
   GemmCase c{{Precision::f16, Scaling::none, 0}, {70, 77}, 9};
@@ -142,7 +133,7 @@ TEST(Gemm, GivesTheSameBitsWithATableOfOtherTiles) {
   }
   const GemmCase other({Precision::f16, Scaling::none, 0}, {70, 322}, 13);
   std::vector<float> y(13 * 70);
-  EXPECT_EQ(message([&] {
+  EXPECT_EQ(error_of([&] {
               cpu::gemm<OwnTable>(pool, other.inputs(), other.w.view(), MatrixView<float>(y.data(), 13, 70), workspace,
                                   {.isa = cpu::Isa::scalar});
             }),
@@ -158,18 +149,18 @@ TEST(Gemm, RefusesWhatDoesNotFitWithTheValues) {
   Problem p;
   const PackedView w = p.c.w.view();
   const std::vector<float> before = p.y;
-  EXPECT_EQ(message([&] { cpu::gemm(p.pool, p.c.inputs().slice_cols(0, 76), w, p.out(), p.workspace); }),
+  EXPECT_EQ(error_of([&] { cpu::gemm(p.pool, p.c.inputs().slice_cols(0, 76), w, p.out(), p.workspace); }),
             "vernier::cpu::gemm: x has 76 columns, W has k = 77");
-  EXPECT_EQ(message([&] { cpu::gemm(p.pool, p.c.inputs(), w, p.out().slice_rows(0, 8), p.workspace); }),
+  EXPECT_EQ(error_of([&] { cpu::gemm(p.pool, p.c.inputs(), w, p.out().slice_rows(0, 8), p.workspace); }),
             "vernier::cpu::gemm: y is 8 x 70, expected m x n = 9 x 70");
-  EXPECT_EQ(message([&] { cpu::gemm(p.pool, p.c.inputs(), w, p.out(), p.workspace, {.multiply = cpu::Multiply::bf16}); }),
+  EXPECT_EQ(error_of([&] { cpu::gemm(p.pool, p.c.inputs(), w, p.out(), p.workspace, {.multiply = cpu::Multiply::bf16}); }),
             "vernier::cpu::gemm: no bf16 multiply for f16 weights; use Multiply::f32, which takes every format");
   const GemmCase other({Precision::bf16, Scaling::none, 0}, {70, 77}, 9);
-  EXPECT_EQ(message([&] {
+  EXPECT_EQ(error_of([&] {
               cpu::gemm(p.pool, p.c.inputs(), p.workspace, {}, cpu::Product<>{w, p.out()}, cpu::Product<>{other.w.view(), p.out()});
             }),
             "vernier::cpu::gemm: products of one call need weights of one precision, f16");
-  EXPECT_EQ(message([&] { cpu::gemm(p.pool, p.c.inputs(), PackedView{}, p.out().slice_cols(0, 0), p.workspace); }),
+  EXPECT_EQ(error_of([&] { cpu::gemm(p.pool, p.c.inputs(), PackedView{}, p.out().slice_cols(0, 0), p.workspace); }),
             "vernier::cpu::gemm: W is empty: n = 0, k = 0");
   EXPECT_EQ(p.y, before);
 }

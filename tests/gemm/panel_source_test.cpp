@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gemm_case.hpp"
+#include "support/error_of.hpp"
 #include "vernier/ops/elementwise.hpp"
 
 namespace vernier::test {
@@ -55,16 +56,6 @@ struct TwoWays {
     return view;
   }
 };
-
-template <class F>
-std::string message(F&& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 struct Plus {
   float operator()(float x, int row, int col) const { return x + static_cast<float>(row - col); }
@@ -127,7 +118,7 @@ TEST(PanelSource, WhatItThrowsLeavesTheCall) {
   const TwoWays w(default_format(Precision::i8), {100, 64}, 1, 3);
   const std::vector<float> x = normal(64, 5);
   std::vector<float> y(100);
-  EXPECT_EQ(message([&] {
+  EXPECT_EQ(error_of([&] {
               cpu::gemm(pool, MatrixView<const float>(x.data(), 1, 64), w.made_view(), {y.data(), 1, 100}, workspace);
             }),
             "DenseSource: panel 3 is refused");
@@ -141,18 +132,19 @@ TEST(PanelSource, NothingElseTakesAMatrixThatIsNotPacked) {
   const std::vector<float> x = normal(256, 5);
   std::vector<float> y(40 * 64);
   const int id = 0;
-  EXPECT_EQ(message([&] { dequantize(w.made_view(), {y.data(), 40, 64}); }), "vernier::dequantize: the matrix of 40 x 64 is not packed");
-  EXPECT_EQ(message([&] {
+  EXPECT_EQ(error_of([&] { dequantize(w.made_view(), {y.data(), 40, 64}); }), "vernier::dequantize: the matrix of 40 x 64 is not packed");
+  EXPECT_EQ(error_of([&] {
               ops::embed(w.made_view(), &id, {y.data(), 1, 64});
             }),
             "vernier::ops::embed: the matrix of 40 x 64 is not packed");
   const auto product = [&](const PackedView& view) {
     cpu::gemm(pool, MatrixView<const float>(x.data(), 1, view.k), view, {y.data(), 1, view.n}, workspace);
   };
-  EXPECT_EQ(message([&] { product(w.planned.view()); }), "vernier::cpu::gemm: W is empty: n = 40, k = 64");
+  EXPECT_EQ(error_of([&] { product(w.planned.view()); }), "vernier::cpu::gemm: W is empty: n = 40, k = 64");
   PackedView view = blocks.view();
   view.source = &w.source;
-  EXPECT_EQ(message([&] { product(view); }), "vernier::cpu::gemm: W is not packed, and panels of e4m3/block=128 cannot be made one by one");
+  EXPECT_EQ(error_of([&] { product(view); }),
+            "vernier::cpu::gemm: W is not packed, and panels of e4m3/block=128 cannot be made one by one");
 }
 
 TEST(PanelSource, AMatrixIsPackedWhenAnotherIsMovedIntoIt) {

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "common/model/formats.hpp"
 #include "common/model/weights.hpp"
 #include "support/damaged_model.hpp"
+#include "support/error_of.hpp"
 #include "support/files.hpp"
 #include "support/outputs.hpp"
 #include "support/tiny_models.hpp"
@@ -148,23 +148,15 @@ TEST_F(PackingTest, ABadValueIsNamedByWhoeverMeetsItFirst) {
   const std::string tensor = "model.layers.0.mlp.up_proj.weight";
   test::copy_with_nan(files_.folder, model, tensor, 37, 5);
   const io::Checkpoint damaged = io::open_checkpoint(model);
-  const auto message = [&](const std::function<void()>& call) -> std::string {
-    try {
-      call();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
-  };
   for (const Precision precision : {Precision::f16, Precision::nf4}) {
     WeightLoader source(damaged, pool_);
-    const std::string at_load = message([&] { source.load(uniform_formats(precision)); });
+    const std::string at_load = test::error_of([&] { source.load(uniform_formats(precision)); });
     EXPECT_NE(at_load.find(concat("tensor ", tensor, ": vernier::quantize: the weight at row 37, column 5 is")), std::string::npos)
         << at_load;
     WeightLoader other(damaged, pool_);
     Llama<CpuBackend> waiting = llama(other.open(uniform_formats(precision)));
-    EXPECT_EQ(message([&] { logits(waiting, files_.tokens()); }), at_load);
-    EXPECT_EQ(message([&] {
+    EXPECT_EQ(test::error_of([&] { logits(waiting, files_.tokens()); }), at_load);
+    EXPECT_EQ(test::error_of([&] {
                 while (other.pack_piece()) {
                 }
               }),
@@ -176,12 +168,8 @@ TEST_F(PackingTest, APoolThatTheLoaderDoesNotKnowIsRefused) {
   cpu::ThreadPool one(1);
   WeightLoader source(checkpoint_, one);
   Llama<CpuBackend> waiting = llama(source.open(uniform_formats(Precision::f16)));  // on three threads
-  try {
-    logits(waiting, files_.tokens());
-    FAIL() << "no error";
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("the model was opened with a pool of 1"), std::string::npos) << error.what();
-  }
+  const std::string error = test::error_of([&] { logits(waiting, files_.tokens()); });
+  EXPECT_NE(error.find("the model was opened with a pool of 1"), std::string::npos) << error;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/compare.hpp"
+#include "support/error_of.hpp"
 #include "vernier/kv/append.hpp"
 
 namespace vernier::test {
@@ -26,18 +27,6 @@ inline void fill(cpu::ThreadPool& pool, KvCache& cache, int layer, const KvChunk
     v.insert(v.end(), value.begin(), value.end());
   }
   append(pool, cache, layer, {&chunk, 1}, {k.data(), chunk.count, cols}, {v.data(), chunk.count, cols}, rotary);
-}
-
-/// The message of the Error that f() throws; fails the test when it throws none.
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "no Error was thrown";
-  return "";
 }
 
 /// Of rows of `dim` elements.
