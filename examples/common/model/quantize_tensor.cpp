@@ -76,7 +76,7 @@ void TensorQuantizer::fill_rows(std::string_view name, PackedMatrix& out, int fi
 
 void TensorQuantizer::make_panel(std::string_view name, int index, PackedMatrix& out, int worker) {
   expect(worker < static_cast<int>(slices_.size()), "vernier::model::TensorQuantizer", "worker ", worker,
-         " asks for a panel, but the model", " was opened with a pool of ", slices_.size(), "; run it on that pool, or load it whole");
+         " asks for a panel, but the model was opened with a pool of ", slices_.size(), "; run it on that pool, or load it whole");
   Memory& memory = slices_[static_cast<std::size_t>(worker)];
   const int first_row = index * CpuPanel::rows;
   try {

@@ -129,8 +129,8 @@ Weights WeightLoader::open(const FormatOf& format_of, const Progress& progress) 
 
 Weights WeightLoader::load(const FormatOf& format_of, const Progress& progress) {
   Weights weights = open(format_of, progress);
+  packings_.pop_back();  // nothing of it is left to pack_piece(), even where this fails
   std::exchange(weights.packing, nullptr)->finish();
-  packings_.pop_back();
   return weights;
 }
 
