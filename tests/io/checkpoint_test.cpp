@@ -134,12 +134,17 @@ TEST(Checkpoint, StoredRowsAreWhatTheFloatsAreDecodedFrom) {
   for (const io::StoredTensor& tensor : model.tensors()) {
     if (tensor.rows == 1) continue;
     const std::vector<float> whole = model.read(tensor.name);
-    for (int first = 0; first < tensor.rows; first += 5) {
-      const int count = std::min(5, tensor.rows - first);
-      std::vector<float> rows(static_cast<std::size_t>(count * tensor.cols));
-      io::decode_blocks(tensor.type, model.stored_rows(tensor.name, first, count, memory), rows.data(), rows.size());
-      EXPECT_TRUE(std::equal(rows.begin(), rows.end(), whole.begin() + first * tensor.cols)) << tensor.name << ' ' << first;
-    }
+    for (const int most : {5, 40})
+      for (int first = 0; first < tensor.rows; first += most) {
+        const int count = std::min(most, tensor.rows - first);
+        const io::RawRows raw = model.stored_rows(tensor.name, first, count, memory);
+        EXPECT_EQ(raw.stride / 64 % 2, 1u) << raw.stride;
+        std::vector<float> row(static_cast<std::size_t>(tensor.cols));
+        for (int i = 0; i < count; ++i) {
+          io::decode_blocks(tensor.type, raw.data + static_cast<std::size_t>(i) * raw.stride, row.data(), row.size());
+          EXPECT_TRUE(std::equal(row.begin(), row.end(), whole.begin() + (first + i) * tensor.cols)) << tensor.name << ' ' << first + i;
+        }
+      }
   }
   std::filesystem::resize_file(path, 100);
   try {

@@ -7,10 +7,12 @@
 #include <cstring>
 #include <limits>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "support/compare.hpp"
+#include "vernier/quant/repack.hpp"
 
 namespace vernier {
 namespace {
@@ -172,19 +174,85 @@ TEST(Quantize, LayoutIsWhatItsVersionSays) {
   EXPECT_EQ(sum, 16731891887291681990u);
 }
 
-TEST(Encode, Nf4TakesTheLowerCodeAtABorder) {
-  std::vector<float> x;
-  for (const float border : nf4::borders)
-    for (const float near : {std::nextafter(border, -1.0f), border, std::nextafter(border, 1.0f)}) x.push_back(near);
-  x.insert(x.end(), {-1.0f, 1.0f, -2.0f, 2.0f, 0.0f, -0.0f});
-  x.resize(64, 0.25f);
-  for (const cpu::Isa isa : cpu::all_isas) {
-    if (isa > cpu::features().isa) continue;
-    std::uint8_t codes[64];
-    for (std::size_t i = 0; i < x.size(); i += 32) detail::encoder<Precision::nf4>(isa).encode(&x[i], 1.0f, 1.0f, codes + i);
-    for (std::size_t i = 0; i < x.size(); ++i) EXPECT_EQ(codes[i], nf4::encode(x[i]).bits) << x[i] << ' ' << cpu::name(isa);
+/// f(isa) for each instruction set that the machine has.
+template <class F>
+void for_isas(F&& f) {
+  for (const cpu::Isa isa : cpu::all_isas)
+    if (isa <= cpu::features().isa) f(isa);
+}
+
+/// `x` quantised and back, in groups of 63 of them and `largest`.
+std::vector<float> quantised(std::span<const float> x, float largest, WeightFormat format, cpu::Isa isa) {
+  const int n = static_cast<int>((x.size() + 62) / 63);
+  std::vector<float> w(static_cast<std::size_t>(n) * 64, 0.0f), back(w.size()), out;
+  for (std::size_t i = 0; i < x.size(); ++i) w[i / 63 * 64 + i % 63] = x[i];
+  for (std::size_t row = 0; row < static_cast<std::size_t>(n); ++row) w[row * 64 + 63] = largest;
+  dequantize(quantize({w.data(), n, 64}, format, nullptr, isa), {back.data(), n, 64});
+  for (std::size_t i = 0; i < x.size(); ++i) out.push_back(back[i / 63 * 64 + i % 63]);
+  return out;
+}
+
+/// `count` numbers on either side of x, one after the other.
+void add_neighbours(std::vector<float>& all, float x, int count) {
+  for (float up = x, down = x; count > 0; --count) {
+    all.insert(all.end(), {up, down});
+    up = std::nextafter(up, 2.0f * std::abs(x) + 1.0f);
+    down = std::nextafter(down, -2.0f * std::abs(x) - 1.0f);
   }
 }
+
+// Near the borders, near the ends of the cells in which AVX-512 looks codes up, and in between.
+TEST(Quantize, Nf4TakesTheLowerCodeAtABorder) {
+  std::vector<float> x;
+  for (const float border : nf4::borders) add_neighbours(x, border, 2000);
+  for (int half = -62; half <= 62; ++half) add_neighbours(x, static_cast<float>(half) / 61.0f, 200);
+  for (int i = -100000; i <= 100000; ++i) x.push_back(static_cast<float>(i) * 1e-5f);
+  std::erase_if(x, [](float v) { return std::abs(v) > 1.0f; });
+  for_isas([&](cpu::Isa isa) {
+    const std::vector<float> got = quantised(x, 1.0f, {Precision::nf4, Scaling::group, 64}, isa);
+    for (std::size_t i = 0; i < x.size(); ++i) ASSERT_EQ(got[i], nf4::encode(x[i]).decode()) << x[i] << ' ' << cpu::name(isa);
+  });
+}
+
+// Where a quotient lies between two integers, and near there, with scales whose inverse is exact and others.
+TEST(Quantize, Int8RoundsTheQuotient) {
+  for (const float largest : {127.0f, 1.0f, 0.3f, 3e-38f, 1.7e38f, 12345.678f}) {
+    const float scale = scale_of<Precision::i8>(largest);
+    std::vector<float> x;
+    for (int half = -253; half <= 253; ++half) add_neighbours(x, static_cast<float>(half) * 0.5f * scale, 50);
+    std::erase_if(x, [&](float v) { return !(std::abs(v) <= largest); });
+    for_isas([&](cpu::Isa isa) {
+      const std::vector<float> got = quantised(x, largest, {Precision::i8, Scaling::group, 64}, isa);
+      for (std::size_t i = 0; i < x.size(); ++i)
+        ASSERT_EQ(got[i], i8::encode(x[i] / scale).decode() * scale) << x[i] << " of " << largest << ' ' << cpu::name(isa);
+    });
+  }
+}
+
+// Weights of 16 bits are quantised as the floats that they are, whatever the instruction set; also those that are no normal numbers.
+template <class T>
+void expect_as_floats() {
+  for (const Shape s : {Shape{33, 7}, Shape{70, 200}, Shape{32, 1024}}) {
+    for (const float sigma : {1e-7f, 0.05f, 100.0f}) {
+      const auto w = test::normal(static_cast<std::size_t>(s.n * s.k), 13, sigma);
+      std::vector<T> small;
+      std::vector<float> same;
+      for (const float x : w) small.push_back(T::encode(x)), same.push_back(small.back().decode());
+      for (const WeightFormat& format : formats()) {
+        const PackedMatrix want = quantize({same.data(), s.n, s.k}, format, nullptr, cpu::Isa::scalar);
+        for_isas([&](cpu::Isa isa) {
+          PackedMatrix got(s.n, s.k, format);
+          quantize_rows(got, 0, MatrixView<const T>(small.data(), s.n, s.k), nullptr, isa);
+          ASSERT_EQ(std::memcmp(got.memory().data(), want.memory().data(), want.memory().size()), 0)
+              << to_string(format) << ' ' << cpu::name(isa) << ' ' << s.n << " x " << s.k << ", sigma " << sigma;
+        });
+      }
+    }
+  }
+}
+
+TEST(Quantize, HalfsAreQuantisedAsFloats) { expect_as_floats<f16>(); }
+TEST(Quantize, BfloatsAreQuantisedAsFloats) { expect_as_floats<bf16>(); }
 
 // Rows, groups and whole matrices of zeros, of which some are negative, become zeros.
 TEST(Quantize, ZerosStayZeros) {

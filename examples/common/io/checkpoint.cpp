@@ -13,6 +13,7 @@
 #include "common/io/gguf_names.hpp"
 #include "common/io/names.hpp"
 #include "vernier/core/error.hpp"
+#include "vernier/core/math.hpp"
 
 namespace vernier::io {
 
@@ -110,17 +111,19 @@ const StoredTensor& Checkpoint::checked_rows(std::string_view name, int first_ro
   return tensor;
 }
 
-const std::byte* Checkpoint::stored_rows(std::string_view name, int first_row, int rows, Buffer<std::byte>& memory) const {
+RawRows Checkpoint::stored_rows(std::string_view name, int first_row, int rows, Buffer<std::byte>& memory) const {
+  constexpr std::size_t line = 64;
   const StoredTensor& tensor = checked_rows(name, first_row, rows, shape(name).cols);
   const std::size_t row_bytes = stored_bytes(tensor.type, static_cast<std::size_t>(tensor.cols));
-  memory.reserve_discard(static_cast<std::size_t>(rows) * row_bytes);
+  const std::size_t stride = (ceil_div(row_bytes, line) | 1u) * line;
+  memory.reserve_discard(static_cast<std::size_t>(rows) * stride);
   const MappedFile* file = find_file(tensor);
   const auto read = [&](int row, int count, std::byte* to) {
     const std::byte* from = tensor.data + static_cast<std::size_t>(row) * row_bytes;
-    const std::size_t bytes = static_cast<std::size_t>(count) * row_bytes;
     if (file == nullptr) {
-      std::memcpy(to, from, bytes);
-    } else if (const int error = read_at(file->descriptor(), to, bytes, static_cast<std::uint64_t>(from - file->bytes().data()))) {
+      for (int i = 0; i < count; ++i, from += row_bytes, to += stride) std::memcpy(to, from, row_bytes);
+    } else if (const int error = read_rows_at(file->descriptor(), {to, row_bytes, stride, count},
+                                              static_cast<std::uint64_t>(from - file->bytes().data()))) {
       fail(file->path(), quoted(name), " can no longer be read: ", std::strerror(error), "; the file must not be changed while it is used");
     }
   };
@@ -128,9 +131,9 @@ const std::byte* Checkpoint::stored_rows(std::string_view name, int first_row, i
     read(first_row, rows, memory.data());
   } else {
     for (int i = 0; i < rows; ++i)
-      read(paired_row(first_row + i, tensor.paired_head), 1, memory.data() + static_cast<std::size_t>(i) * row_bytes);
+      read(paired_row(first_row + i, tensor.paired_head), 1, memory.data() + static_cast<std::size_t>(i) * stride);
   }
-  return memory.data();
+  return {memory.data(), stride};
 }
 
 void Checkpoint::read_rows(std::string_view name, int first_row, MatrixView<float> out) const {

@@ -30,6 +30,12 @@ struct StoredTensor {
   int paired_head = 0;              // head size if the file interleaves the rotary pairs of each head, else 0
 };
 
+/// Rows of a tensor that were read: an odd number of cache lines apart, so that those of many rows do not compete for one place in a cache.
+struct RawRows {
+  const std::byte* data = nullptr;
+  std::size_t stride = 0;  // bytes
+};
+
 /// What a reader of a file format hands over; see Checkpoint.
 struct CheckpointParts {
   std::string path;
@@ -70,7 +76,7 @@ class Checkpoint {
 
   /// Rows [first_row, first_row + rows) of `name` as they are stored, in `memory`, read anew: touching a mapping costs the system as much
   /// as copying, and once more when it goes. Throws Error if they do not fit the tensor, or the file can no longer be read.
-  const std::byte* stored_rows(std::string_view name, int first_row, int rows, Buffer<std::byte>& memory) const;
+  RawRows stored_rows(std::string_view name, int first_row, int rows, Buffer<std::byte>& memory) const;
 
   /// The file with the tensor `name`, for who reads its rows later (stored_rows.hpp). Throws Error if there is no such tensor.
   const MappedFile& file_of(std::string_view name) const;

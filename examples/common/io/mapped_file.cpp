@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -115,6 +116,22 @@ int read_at(int fd, std::byte* to, std::size_t count, std::uint64_t offset) {
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return got < 0 ? errno : EIO;
     to += got, offset += static_cast<std::uint64_t>(got), count -= static_cast<std::size_t>(got);
+  }
+  return 0;
+}
+
+int read_rows_at(int fd, const RowsInMemory& rows, std::uint64_t offset) {
+  constexpr std::size_t most = 32;  // rows in one call
+  for (std::size_t row = 0, end = static_cast<std::size_t>(rows.count), done = 0; row < end;) {  // done: bytes of `row`
+    iovec places[most];
+    const std::size_t count = std::min(most, end - row);
+    for (std::size_t i = 0; i < count; ++i) places[i] = {rows.first + (row + i) * rows.stride, rows.bytes};
+    places[0] = {rows.first + row * rows.stride + done, rows.bytes - done};
+    const ssize_t got = ::preadv(fd, places, static_cast<int>(count), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return got < 0 ? errno : EIO;
+    offset += static_cast<std::uint64_t>(got), done += static_cast<std::size_t>(got);
+    row += done / rows.bytes, done %= rows.bytes;
   }
   return 0;
 }

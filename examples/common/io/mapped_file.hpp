@@ -45,6 +45,16 @@ class MappedFile {
 /// Reads `count` bytes at `offset` of an open file. 0, or the errno of what went wrong; EIO where the file ends before.
 int read_at(int fd, std::byte* to, std::size_t count, std::uint64_t offset);
 
+/// `count` rows of `bytes`, each `stride` bytes behind the one before.
+struct RowsInMemory {
+  std::byte* first;
+  std::size_t bytes, stride;
+  int count;
+};
+
+/// The same for rows that follow each other in the file.
+int read_rows_at(int fd, const RowsInMemory& rows, std::uint64_t offset);
+
 /// The whole of a small regular file as text. Throws Error when it is larger than `limit` bytes, with both numbers.
 std::string read_text_file(const std::string& path, std::size_t limit);
 

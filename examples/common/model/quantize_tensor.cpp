@@ -18,34 +18,22 @@ int slice_rows(const WeightFormat& format) {
   return format.scaling == Scaling::block ? std::max(format.group, CpuPanel::rows) : CpuPanel::rows;
 }
 
-/// Whether `codes` holds neither infinities nor NaN: their exponent, whose bits are `exponent`, is not all ones.
-bool all_finite(MatrixView<const std::uint16_t> codes, std::uint16_t exponent) {
-  std::int16_t most = 0;  // magnitudes; signed, which every instruction set compares
-  for (int row = 0; row < codes.rows; ++row)
-    for (int col = 0; col < codes.cols; ++col) most = std::max(most, static_cast<std::int16_t>(codes(row, col) & 0x7fff));
-  return most < static_cast<std::int16_t>(exponent);
-}
-
-/// Packs rows that are stored in out's own format of 16 bits; false, with nothing written, where they are not or a value is no number.
-template <Precision P>
-bool copy_rows(io::StorageType stored, MatrixView<const std::uint16_t> codes, PackedMatrix& out, int out_row) {
-  constexpr io::StorageType type = P == Precision::f16 ? io::StorageType::f16 : io::StorageType::bf16;
-  if (out.format().precision != P || stored != type) return false;
-  if (!all_finite(codes, P == Precision::f16 ? 0x7c00 : 0x7f80)) return false;
-  pack_codes<P>(out, out_row, codes);
-  return true;
-}
-
 }  // namespace
 
 void TensorQuantizer::fill_slice(std::string_view name, PackedMatrix& out, const Slice& slice, Memory& memory) {
   const io::StorageType type = checkpoint_->shape(name).type;
-  const std::byte* stored = checkpoint_->stored_rows(name, slice.first_row, slice.rows, memory.stored);
-  const MatrixView<const std::uint16_t> codes(reinterpret_cast<const std::uint16_t*>(stored), slice.rows, out.k());
-  if (copy_rows<Precision::f16>(type, codes, out, slice.out_row) || copy_rows<Precision::bf16>(type, codes, out, slice.out_row)) return;
-  const std::size_t count = static_cast<std::size_t>(slice.rows) * static_cast<std::size_t>(out.k());
-  memory.values.reserve_discard(count);
-  io::decode_blocks(type, stored, memory.values.data(), count);
+  const io::RawRows stored = checkpoint_->stored_rows(name, slice.first_row, slice.rows, memory.stored);
+  const auto quantize_as = [&]<class T>(T) {
+    const auto stride = static_cast<std::ptrdiff_t>(stored.stride / sizeof(T));
+    quantize_rows(out, slice.out_row, MatrixView<const T>(reinterpret_cast<const T*>(stored.data), slice.rows, out.k(), stride));
+  };
+  if (type == io::StorageType::f32) return quantize_as(float{});
+  if (type == io::StorageType::f16) return quantize_as(f16{});
+  if (type == io::StorageType::bf16) return quantize_as(bf16{});
+  const auto cols = static_cast<std::size_t>(out.k());
+  memory.values.reserve_discard(static_cast<std::size_t>(slice.rows) * cols);
+  for (std::size_t row = 0; row < static_cast<std::size_t>(slice.rows); ++row)
+    io::decode_blocks(type, stored.data + row * stored.stride, memory.values.data() + row * cols, cols);
   quantize_rows(out, slice.out_row, {memory.values.data(), slice.rows, out.k()});
 }
 

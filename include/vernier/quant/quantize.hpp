@@ -4,62 +4,19 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 
 #include "vernier/core/error.hpp"
 #include "vernier/core/matrix_view.hpp"
 #include "vernier/cpu/parallel.hpp"
 #include "vernier/layout/packed_matrix.hpp"
-#include "vernier/quant/encode.hpp"
-#include "vernier/quant/repack.hpp"
+#include "vernier/quant/code_tile.hpp"
+#include "vernier/quant/pack_panel.hpp"
 #include "vernier/quant/scales.hpp"
 #include "vernier/types/type_of.hpp"
 
 namespace vernier {
 
 namespace detail {
-
-/// Encodes encode_width values that share `scale`. `whole` says that they belong to a whole nf4 block: a short one divides, as
-/// bitsandbytes does.
-template <Precision P>
-void encode_chunk(const Encoder<P>& encoder, const float* x, float scale, [[maybe_unused]] bool whole, CodeOf<P>* out) {
-  if (bits(P) == 16)
-    encoder.encode(x, 1.0f, 1.0f, out);
-  else if (P == Precision::nf4 && whole)
-    encoder.encode(x, nf4_inverse(scale), 1.0f, out);
-  else
-    encoder.encode(x, 1.0f, scale == 0.0f ? 1.0f : scale, out);
-}
-
-/// Encodes up to 32 rows, which start at first_row of the matrix, with the scales that are already in `out`.
-template <Precision P>
-void encode_panel(PackedMatrix& out, int first_row, MatrixView<const float> rows, const Encoder<P>& encoder) {
-  using Tile = CodeTile<P>;
-  const PackedView view = out.view();
-  Tile tile;
-  const int index = first_row / CpuPanel::rows;
-  for_tiles<P>(view.panel(), index, [&](int col, int cols, std::size_t, int) {
-    const float* scales[Tile::cols / encode_width] = {};
-    for (int part = 0; part < cols; part += encode_width) scales[part / encode_width] = view.panel_scales(index, col + part);
-    for (int i = 0; i < Tile::rows; ++i) {
-      if (i >= rows.rows) {
-        std::fill_n(tile.codes[i], Tile::cols, zero_code<P>);
-        continue;
-      }
-      float padded[Tile::cols];
-      const float* x = rows.row(i) + col;
-      if (cols < Tile::cols) {
-        std::fill(std::copy_n(x, cols, padded), padded + Tile::cols, 0.0f);
-        x = padded;
-      }
-      for (int part = 0; part < cols; part += encode_width) {
-        const float* scale = scales[part / encode_width];
-        encode_chunk<P>(encoder, x + part, scale == nullptr ? 1.0f : scale[i], cols == Tile::cols, tile.codes[i] + part);
-      }
-    }
-    store_tile<P>(out, index, col, cols, tile);
-  });
-}
 
 /// f(first row, rows of that panel) for each panel of `rows`, in parallel if there is a pool.
 template <class T, class F>
@@ -76,24 +33,41 @@ void for_panels(cpu::ThreadPool* pool, MatrixView<T> rows, F&& f) {
 }
 
 /// A panel is read twice, for its scales and for its codes, while it is still in the cache; only where panels share scales does the second
-/// reading have to wait for all of the first.
-template <Precision P>
-void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const float> rows, cpu::ThreadPool* pool, const Encoder<P>& encoder) {
+/// reading have to wait for all of the first. Formats without scales are read once: what they cannot hold shows in their exponents.
+template <Precision P, class T>
+void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const T> rows, cpu::ThreadPool* pool, const PanelPacker<P, T>& packer) {
   const Scaling scaling = out.format().scaling;
   const bool shared = scaling == Scaling::tensor || scaling == Scaling::block;  // rows of several panels share a scale
   if (shared) {
-    for_panels(pool, rows, [&](int row, auto part) { panel_absmax<P>(out, first_row + row, part, encoder); });
+    for_panels(pool, rows, [&](int row, auto part) { packer.absmax({out, first_row + row, part}); });
     const int band = scaling == Scaling::tensor ? rows.rows : out.format().group;
     for (int row = 0; row < rows.rows; row += band) share_absmax(out, first_row + row, std::min(band, rows.rows - row));
   }
   for_panels(pool, rows, [&](int row, auto part) {
-    if (!shared) panel_absmax<P>(out, first_row + row, part, encoder);
-    finish_scales<P>(out, (first_row + row) / CpuPanel::rows);
-    encode_panel<P>(out, first_row + row, part, encoder);
+    const PanelRows<T> panel{out, first_row + row, part};
+    if (!shared && scaling != Scaling::none) packer.absmax(panel);
+    finish_scales<P>(out, panel.index());
+    packer.encode(panel);
+    if constexpr (bits(P) == 16) refuse_panel<P>(panel);
   });
 }
 
-/// Writes up to 32 rows in float; scales never change inside encode_width columns.
+/// quantize_rows() for one type of values.
+template <class T>
+void quantize_checked_rows(PackedMatrix& out, int first_row, MatrixView<const T> rows, cpu::ThreadPool* pool, cpu::Isa isa) {
+  expect_panel_rows("vernier::quantize_rows", out, first_row, rows.rows, rows.cols);
+  if (out.format().scaling == Scaling::tensor)
+    expect(rows.rows == out.n(), "vernier::quantize_rows", rows.rows, " of ", out.n(), " rows; a scale per tensor needs all rows at once");
+  if (out.format().scaling == Scaling::block) {
+    const int band = out.format().group;
+    expect(first_row % band == 0 && (rows.rows % band == 0 || first_row + rows.rows == out.n()), "vernier::quantize_rows", rows.rows,
+           " rows from row ", first_row, " cut a block of ", band, " rows");
+  }
+  visit_precision(out.format().precision,
+                  [&]<Precision P>() { quantize_rows<P, T>(out, first_row, rows, pool, panel_packer<P, T>(isa)); });
+}
+
+/// Writes up to 32 rows in float; scales never change inside divisor_width columns.
 template <Precision P>
 void dequantize_panel(const PackedView& w, int first_row, MatrixView<float> out) {
   using Tile = CodeTile<P>;
@@ -101,9 +75,9 @@ void dequantize_panel(const PackedView& w, int first_row, MatrixView<float> out)
   for_tiles<P>(w.panel(), first_row / CpuPanel::rows, [&](int col, int cols, std::size_t place, int steps) {
     tile.load(w.codes + place, steps);
     for (int i = 0; i < out.rows; ++i) {
-      for (int part = 0; part < cols; part += encode_width) {
+      for (int part = 0; part < cols; part += divisor_width) {
         const float scale = w.scale(first_row + i, col + part);
-        const int count = std::min(encode_width, cols - part);
+        const int count = std::min(divisor_width, cols - part);
         for (int j = 0; j < count; ++j)
           out(i, col + part + j) = TypeOf<P>{static_cast<decltype(TypeOf<P>::bits)>(tile.codes[i][part + j])}.decode() * scale;
       }
@@ -114,7 +88,7 @@ void dequantize_panel(const PackedView& w, int first_row, MatrixView<float> out)
 }  // namespace detail
 
 /// Quantises rows [first_row, first_row + rows.rows) of `out`, so that a loader can stream slices of a matrix and never hold it whole in
-/// float. rows: (r, k). Slices must be whole panels: first_row and r multiples of 32 (of 128 for 128x128 blocks), except that the last
+/// float. rows: (r, k) of float, f16 or bf16, the latter as if they were floats. Slices must be whole panels: first_row and r multiples of 32 (of 128 for 128x128 blocks), except that the last
 /// slice may be short; a scale per tensor needs all rows at once. Different slices may be written by different threads.
 ///
 /// Scales are absmax / 127 for i8, absmax / 448 or 57344 for fp8, absmax for nf4 (see scale_of()); codes are x / scale rounded to nearest,
@@ -124,16 +98,15 @@ void dequantize_panel(const PackedView& w, int first_row, MatrixView<float> out)
 /// then partly written.
 inline void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const float> rows, cpu::ThreadPool* pool = nullptr,
                           cpu::Isa isa = cpu::selected_isa()) {
-  expect_panel_rows("vernier::quantize_rows", out, first_row, rows.rows, rows.cols);
-  if (out.format().scaling == Scaling::tensor)
-    expect(rows.rows == out.n(), "vernier::quantize_rows", rows.rows, " of ", out.n(), " rows; a scale per tensor needs all rows at once");
-  if (out.format().scaling == Scaling::block) {
-    const int band = out.format().group;
-    expect(first_row % band == 0 && (rows.rows % band == 0 || first_row + rows.rows == out.n()), "vernier::quantize_rows", rows.rows,
-           " rows from row ", first_row, " cut a block of ", band, " rows");
-  }
-  visit_precision(out.format().precision,
-                  [&]<Precision P>() { detail::quantize_rows<P>(out, first_row, rows, pool, detail::encoder<P>(isa)); });
+  detail::quantize_checked_rows(out, first_row, rows, pool, isa);
+}
+inline void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const f16> rows, cpu::ThreadPool* pool = nullptr,
+                          cpu::Isa isa = cpu::selected_isa()) {
+  detail::quantize_checked_rows(out, first_row, rows, pool, isa);
+}
+inline void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const bf16> rows, cpu::ThreadPool* pool = nullptr,
+                          cpu::Isa isa = cpu::selected_isa()) {
+  detail::quantize_checked_rows(out, first_row, rows, pool, isa);
 }
 
 /// W (n, k) packed as `format`. See quantize_rows() for scales, rounding and errors; why_unsupported() lists the formats.

@@ -10,9 +10,8 @@
 
 #include "vernier/core/error.hpp"
 #include "vernier/core/math.hpp"
-#include "vernier/core/matrix_view.hpp"
 #include "vernier/layout/packed_matrix.hpp"
-#include "vernier/quant/encode.hpp"
+#include "vernier/quant/pack_scalar.hpp"
 #include "vernier/types/type_of.hpp"
 
 namespace vernier {
@@ -51,32 +50,14 @@ constexpr std::uint32_t refused_from() {
 }
 
 /// Throws the error for the first value in row `row` that P cannot hold.
-template <Precision P>
-[[noreturn]] void refuse_row(const float* x, int cols, int row) {
+template <Precision P, class T>
+[[noreturn]] void refuse_row(const T* x, int cols, int row) {
   int col = 0;
-  while (col < cols - 1 && (float_bits(x[col]) & 0x7fffffffu) < refused_from<P>()) ++col;
-  const bool finite = (float_bits(x[col]) & 0x7fffffffu) < infinity_bits;
-  fail("vernier::quantize", "the weight at row ", row, ", column ", col, " is ", x[col],
+  while (col < cols - 1 && magnitude_bits(x[col]) < refused_from<P>()) ++col;
+  const bool finite = magnitude_bits(x[col]) < infinity_bits;
+  fail("vernier::quantize", "the weight at row ", row, ", column ", col, " is ", value_of(x[col]),
        finite ? ", too large for " : ", which is no number for ", name(P),
        finite ? "; store this tensor as bf16 or with a scaled format" : "; the checkpoint is damaged or its dtype was misread");
-}
-
-/// Leaves the absmax of each (row, scale group) of one panel in out's scales, 0 for rows beyond `rows`. Throws Error on a value that P
-/// cannot hold; `first_row` is the panel's first row in the whole matrix.
-template <Precision P>
-void panel_absmax(PackedMatrix& out, int first_row, MatrixView<const float> rows, const Encoder<P>& encoder) {
-  const int groups = out.scale_groups(), width = groups == 0 ? rows.cols : out.scale_group();
-  float* scales = out.scales() + static_cast<std::size_t>(first_row / CpuPanel::rows) * static_cast<std::size_t>(groups * CpuPanel::rows);
-  if (groups != 0) std::fill_n(scales, groups * CpuPanel::rows, 0.0f);
-  for (int i = 0; i < rows.rows; ++i) {
-    const float* x = rows.row(i);
-    for (int col = 0, group = 0; col < rows.cols; col += width, ++group) {
-      std::uint32_t most = encoder.absmax(x + col, std::min(width, rows.cols - col));
-      if (most >= refused_from<P>()) refuse_row<P>(x, rows.cols, first_row + i);
-      if (P == Precision::nf4 && rows.cols - col < width) most = std::max(most, float_bits(nf4_least_absmax));
-      if (groups != 0) scales[group * CpuPanel::rows + i] = bits_float(most);
-    }
-  }
 }
 
 /// Turns the absmax of one panel into scales, in place. To be called once for each panel.

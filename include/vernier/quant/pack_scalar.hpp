@@ -1,0 +1,93 @@
+// The innermost steps of packing: from values to codes, and from rows of codes to steps of a panel. These define what pack_avx2.hpp and
+// pack_avx512.hpp do faster, to the same bits.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "vernier/core/math.hpp"
+#include "vernier/layout/weight_format.hpp"
+#include "vernier/quant/code_tile.hpp"
+#include "vernier/types/type_of.hpp"
+
+namespace vernier::detail {
+
+/// Columns of a tile that share a divisor for certain: groups are multiples of it.
+inline constexpr int divisor_width = group_granularity;
+
+/// What values that share a scale are divided by before they are encoded; `inverse` is 1 / value, rounded. If `multiplies`, they are
+/// multiplied by the inverse instead, which rounds differently.
+struct Divisor {
+  float value = 1, inverse = 1;
+  bool multiplies = false;
+};
+
+/// Those of a row of a tile of 64 columns.
+using RowDivisors = std::array<Divisor, 64 / divisor_width>;
+
+constexpr float value_of(float x) { return x; }
+constexpr float value_of(f16 x) { return x.decode(); }
+constexpr float value_of(bf16 x) { return x.decode(); }
+
+/// The bits of |x| as a float. As integers magnitudes compare like the numbers, and NaN lies above infinity.
+template <class T>
+constexpr std::uint32_t magnitude_bits(T x) {
+  return float_bits(value_of(x)) & 0x7fffffffu;
+}
+
+/// The exponent of PackedView::exponents for the largest magnitude of 16 bits among weights of format P.
+template <Precision P>
+constexpr std::uint8_t exponent_of(std::uint16_t largest) {
+  return static_cast<std::uint8_t>(float_bits(TypeOf<P>{largest}.decode()) >> 23);
+}
+
+struct PackScalar {
+  /// The largest magnitude_bits() in x[0, count).
+  template <class T>
+  static std::uint32_t absmax(const T* x, int count) {
+    std::int32_t most = 0;
+    for (int i = 0; i < count; ++i) most = std::max(most, static_cast<std::int32_t>(magnitude_bits(x[i])));
+    return static_cast<std::uint32_t>(most);
+  }
+
+  /// The codes of the 64 values of a row of a tile, of which each half is divided by a divisor of its own.
+  template <Precision P, class T>
+  [[gnu::always_inline]] static void encode(const T* x, const RowDivisors& by, CodeOf<P>* out) {
+    for (const Divisor& half : by) {
+      const float factor = half.multiplies ? half.inverse : 1.0f, divisor = half.multiplies ? 1.0f : half.value;
+      for (int i = 0; i < divisor_width; ++i) *out++ = static_cast<CodeOf<P>>(TypeOf<P>::encode(value_of(*x++) * factor / divisor).bits);
+    }
+  }
+
+  /// 64 nf4 codes as eight lanes: columns 4 to 7 of each eight go into the high nibbles.
+  static void join_nibbles(const std::uint8_t* codes, std::uint32_t* lanes) {
+    std::uint32_t fours[16];
+    std::memcpy(fours, codes, sizeof fours);
+    for (int i = 0; i < 8; ++i) lanes[i] = fours[2 * i] | fours[2 * i + 1] << 4;
+  }
+
+  /// From `steps` lanes of each of 32 rows, `stride` bytes apart, to 32 lanes of each of `steps` steps.
+  template <class Lane>
+  static void turn(const std::uint8_t* from, std::ptrdiff_t stride, std::uint8_t* out, int steps) {
+    for (int step = 0; step < steps; ++step)
+      for (int row = 0; row < CpuPanel::rows; ++row, out += sizeof(Lane))
+        std::memcpy(out, from + row * stride + step * int{sizeof(Lane)}, sizeof(Lane));
+  }
+
+  /// The largest magnitudes, by row, of a tile of `steps` steps of 16-bit floats that is turned already.
+  template <int Pack>
+  static void largest(const std::uint8_t* tile, int steps, std::uint16_t* most) {
+    std::fill_n(most, CpuPanel::rows, std::uint16_t{0});
+    for (int step = 0; step < steps; ++step)
+      for (int i = 0; i < CpuPanel::rows * Pack; ++i, tile += 2) {
+        std::uint16_t code;
+        std::memcpy(&code, tile, sizeof code);
+        most[i / Pack] = std::max(most[i / Pack], static_cast<std::uint16_t>(code & 0x7fffu));
+      }
+  }
+};
+
+}  // namespace vernier::detail
