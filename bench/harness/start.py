@@ -2,7 +2,7 @@
 llama-1b) and from the file that llama.cpp has, which is made from it and smaller; from our weight cache; and llama.cpp.
 
 With a vocabulary the two servers, until the first streamed token of an answer reaches the client. Without one (llama-1b is noise) two
-programs that end when the logits behind a prompt of 8 tokens are there: vernier-evaluate, which makes those of all 8, and llama-bench.
+programs that end when the logits behind a prompt of 8 tokens are there: vernier-evaluate, which scores the last token but one, and llama-bench.
 """
 import http.client
 import json
@@ -72,7 +72,7 @@ def ways(o, files, model, weights, kind, folder):
         ids = folder + "/ids"
         with open(ids, "w") as out:
             out.write("1 2 3 4 5 6 7 8\n")
-        ours = [o.bin / "bin/vernier-evaluate", "--weights", weights, "--tokens", ids, "-t", threads]
+        ours = [o.bin / "bin/vernier-evaluate", "--weights", weights, "--tokens", ids, "--first", 6, "-t", threads]
         peer = [o.peer_bin / "llama-bench", "-m", theirs, "-p", 8, "-n", 0, "-r", 1, "--no-warmup", "-t", threads] if theirs else None
         measure = whole_run
     start = lambda file, cache: ours + ["--model", file, "--weight-cache", cache]

@@ -64,20 +64,21 @@ class Runner {
         llama_(std::move(llama)),
         cache_(llama_->make_cache({.precision = *parse_precision(o.kv)}, o.context / KvConfig{}.page_tokens + 1)) {}
 
-  template <class Use>
-  void run(const std::vector<int>& ids, Use&& use) {
+  /// use(position, logits) for each position of a sequence for which wanted(position) holds, in order.
+  template <class Wanted, class Use>
+  void run(const std::vector<int>& ids, Wanted&& wanted, Use&& use) {
     KvSequence sequence(*cache_);
     for (std::size_t at = 0; at < ids.size();) {
       const int count = static_cast<int>(std::min(ids.size() - at, static_cast<std::size_t>(batch_)));
-      std::vector<model::Output> outputs(static_cast<std::size_t>(count));
-      for (int i = 0; i < count; ++i) outputs[static_cast<std::size_t>(i)].row = i;
+      std::vector<model::Output> outputs;
+      for (int i = 0; i < count; ++i)
+        if (wanted(at + static_cast<std::size_t>(i))) outputs.emplace_back().row = i;
       expect(sequence.extend(count), "vernier-evaluate", "the KV cache is too small for ", ids.size(), " tokens");
       const KvChunk chunk = sequence.last(count);
       llama_->forward(*cache_, {&chunk, 1}, std::span(ids).subspan(at, static_cast<std::size_t>(count)), outputs);
-      for (const model::Output& output : outputs) {
-        use(std::span<const float>(output.logits), at + 1 < ids.size() ? ids[at + 1] : -1);
-        ++at;
-      }
+      for (const model::Output& output : outputs)
+        use(at + static_cast<std::size_t>(output.row), std::span<const float>(output.logits));
+      at += static_cast<std::size_t>(count);
     }
   }
 
@@ -129,17 +130,22 @@ void evaluate(const Options& o) {
   Runner runner(o, device->place(std::move(weights), model::parse_activations(o.activations)));
   Score score;
   for (const auto& ids : sequences) {
-    int position = 0;
-    runner.run(ids, [&](std::span<const float> logits, int next) {
+    const auto next = [&](std::size_t position) { return position + 1 < ids.size() ? ids[position + 1] : -1; };
+    const auto scored = [&](std::size_t position) {
+      return position >= static_cast<std::size_t>(o.first) && (baseline || next(position) >= 0);
+    };
+    const auto wanted = [&](std::size_t position) { return writer || scored(position); };
+    runner.run(ids, wanted, [&](std::size_t position, std::span<const float> logits) {
       if (writer) writer->write({logits.data(), 1, config.vocab});
-      if (position++ >= o.first) {
+      if (scored(position)) {
         if (baseline)
-          score.add(logits, baseline->row(static_cast<std::int64_t>(done)), next);
+          score.add(logits, baseline->row(static_cast<std::int64_t>(done + position)), next(position));
         else
-          score.add(logits, next);
+          score.add(logits, next(position));
       }
-      progress.show("evaluating", ++done, positions);
+      progress.show("evaluating", done + position, positions);
     });
+    done += ids.size();
   }
   if (writer) writer->close();
   expect(score.predicted() > 0, "vernier-evaluate", "no sequence has a position to score from --first ", o.first, " on");

@@ -121,7 +121,7 @@ int read_at(int fd, std::byte* to, std::size_t count, std::uint64_t offset) {
 }
 
 int read_rows_at(int fd, const RowsInMemory& rows, std::uint64_t offset) {
-  constexpr std::size_t most = 32;  // rows in one call
+  constexpr std::size_t most = 32;                                                               // rows in one call
   for (std::size_t row = 0, end = static_cast<std::size_t>(rows.count), done = 0; row < end;) {  // done: bytes of `row`
     iovec places[most];
     const std::size_t count = std::min(most, end - row);

@@ -27,7 +27,8 @@ inline constexpr Nf4Cells nf4_cells = [] {
   constexpr float slack = 1e-5f;  // of the rounding by which a value finds its cell; no border lies so near to a cell's end
   Nf4Cells cells;
   for (int cell = -15; cell <= 15; ++cell) {
-    const float begin = (static_cast<float>(cell) - 0.5f) / Nf4Cells::per_unit, end = (static_cast<float>(cell) + 0.5f) / Nf4Cells::per_unit;
+    const float begin = (static_cast<float>(cell) - 0.5f) / Nf4Cells::per_unit,
+                end = (static_cast<float>(cell) + 0.5f) / Nf4Cells::per_unit;
     std::size_t code = 0;
     while (code < nf4::borders.size() && nf4::borders[code] < begin - slack) ++code;
     const bool inside = code < nf4::borders.size() && nf4::borders[code] < end + slack;
@@ -48,8 +49,7 @@ namespace vernier::cpu::avx512 {
 inline __m512 load16(const float* x) { return _mm512_loadu_ps(x); }
 inline __m512 load16(const f16* x) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x))); }
 inline __m512 load16(const bf16* x) {
-  return _mm512_castsi512_ps(
-      _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x))), 16));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x))), 16));
 }
 
 struct Pack : vernier::detail::PackScalar {
@@ -67,8 +67,7 @@ struct Pack : vernier::detail::PackScalar {
   static std::uint32_t absmax(const T* x, int count) {
     __m512i most = _mm512_setzero_si512();
     int i = 0;
-    for (; i + 32 <= count; i += 32)
-      most = _mm512_max_epi16(most, _mm512_and_si512(_mm512_loadu_si512(x + i), _mm512_set1_epi16(0x7fff)));
+    for (; i + 32 <= count; i += 32) most = _mm512_max_epi16(most, _mm512_and_si512(_mm512_loadu_si512(x + i), _mm512_set1_epi16(0x7fff)));
     const __m256i sixteen = _mm256_max_epi16(_mm512_castsi512_si256(most), _mm512_extracti64x4_epi64(most, 1));
     const __m128i eight = _mm_max_epi16(_mm256_castsi256_si128(sixteen), _mm256_extracti128_si256(sixteen, 1));
     const __m128i least = _mm_minpos_epu16(_mm_xor_si128(eight, _mm_set1_epi16(-1)));  // of the complements
@@ -96,7 +95,8 @@ struct Pack : vernier::detail::PackScalar {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(lanes), _mm512_cvtepi64_epi32(_mm512_or_si512(v, _mm512_srli_epi64(v, 28))));
   }
 
-  /// In squares of 32 rows by 8 lanes of 16 bits, or 16 by 4 of 32: each quarter of a vector is a square of its own, turned by interleaving.
+  /// In squares of 32 rows by 8 lanes of 16 bits, or 16 by 4 of 32: each quarter of a vector is a square of its own, turned by
+  /// interleaving.
   template <class Lane>
   static void turn(const std::uint8_t* from, std::ptrdiff_t stride, std::uint8_t* out, int steps) {
     constexpr int side = 16 / sizeof(Lane), step_bytes = CpuPanel::rows * sizeof(Lane);
@@ -112,12 +112,13 @@ struct Pack : vernier::detail::PackScalar {
     for (int row = 0; row < CpuPanel::rows; row += 32 / Pack) {
       __m512i lanes = _mm512_setzero_si512();
       for (int step = 0; step < steps; ++step)
-        lanes = _mm512_max_epi16(lanes, _mm512_and_si512(_mm512_loadu_si512(tile + (step * CpuPanel::rows + row) * 2 * Pack),
-                                                         _mm512_set1_epi16(0x7fff)));
+        lanes = _mm512_max_epi16(
+            lanes, _mm512_and_si512(_mm512_loadu_si512(tile + (step * CpuPanel::rows + row) * 2 * Pack), _mm512_set1_epi16(0x7fff)));
       if constexpr (Pack == 1)
         _mm512_storeu_si512(most + row, lanes);
       else
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(most + row), _mm512_cvtepi32_epi16(_mm512_max_epi16(lanes, _mm512_srli_epi32(lanes, 16))));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(most + row),
+                            _mm512_cvtepi32_epi16(_mm512_max_epi16(lanes, _mm512_srli_epi32(lanes, 16))));
     }
   }
 
@@ -161,7 +162,8 @@ struct Pack : vernier::detail::PackScalar {
       const __m512 v = q.by[i].multiplies ? q.times_inverse(i) : q.divided(i);
       const __m512i cell = _mm512_castps_si512(_mm512_add_ps(_mm512_mul_ps(v, _mm512_set1_ps(Cells::per_unit)), to_integer()));
       const __m512 border = _mm512_permutex2var_ps(_mm512_load_ps(cells.borders.data()), cell, _mm512_load_ps(cells.borders.data() + 16));
-      const __m512i below = _mm512_permutex2var_epi32(_mm512_load_si512(cells.codes.data()), cell, _mm512_load_si512(cells.codes.data() + 16));
+      const __m512i below =
+          _mm512_permutex2var_epi32(_mm512_load_si512(cells.codes.data()), cell, _mm512_load_si512(cells.codes.data() + 16));
       codes.lanes[i] = _mm512_mask_add_epi32(below, _mm512_cmp_ps_mask(v, border, _CMP_GT_OQ), below, _mm512_set1_epi32(1));
     }
     return codes;

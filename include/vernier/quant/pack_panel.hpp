@@ -1,5 +1,5 @@
-// Packing one panel of a matrix: the absmax of its groups, then its codes. Written once, compiled for each instruction set with the steps of
-// pack_scalar.hpp, pack_avx2.hpp or pack_avx512.hpp.
+// Packing one panel of a matrix: the absmax of its groups, then its codes. Written once, compiled for each instruction set with the steps
+// of pack_scalar.hpp, pack_avx2.hpp or pack_avx512.hpp.
 #pragma once
 
 #include <algorithm>
@@ -51,8 +51,8 @@ template <class Steps, Precision P, class T>
   }
 }
 
-/// The divisors of 32 rows that have a scale each. `whole` says that they are of whole nf4 blocks, which bitsandbytes multiplies; it divides
-/// a short one.
+/// The divisors of 32 rows that have a scale each. `whole` says that they are of whole nf4 blocks, which bitsandbytes multiplies; it
+/// divides a short one.
 template <Precision P>
 struct Divisors {
   float values[CpuPanel::rows] = {}, inverses[CpuPanel::rows] = {};
@@ -137,7 +137,8 @@ template <class Steps, Precision P, class T>
     if constexpr (bits(P) == 16) {
       std::uint16_t largest[Tile::rows];
       Steps::template largest<Tile::pack>(place, steps, largest);
-      std::uint8_t* exponents = out.exponents() + (std::ptrdiff_t{panel.index()} * view.exponent_groups() + col / exponent_group) * Tile::rows;
+      std::uint8_t* exponents =
+          out.exponents() + (std::ptrdiff_t{panel.index()} * view.exponent_groups() + col / exponent_group) * Tile::rows;
       for (int i = 0; i < Tile::rows; ++i) exponents[i] = exponent_of<P>(largest[i]);
     }
   }

@@ -63,8 +63,7 @@ void quantize_checked_rows(PackedMatrix& out, int first_row, MatrixView<const T>
     expect(first_row % band == 0 && (rows.rows % band == 0 || first_row + rows.rows == out.n()), "vernier::quantize_rows", rows.rows,
            " rows from row ", first_row, " cut a block of ", band, " rows");
   }
-  visit_precision(out.format().precision,
-                  [&]<Precision P>() { quantize_rows<P, T>(out, first_row, rows, pool, panel_packer<P, T>(isa)); });
+  visit_precision(out.format().precision, [&]<Precision P>() { quantize_rows<P, T>(out, first_row, rows, pool, panel_packer<P, T>(isa)); });
 }
 
 /// Writes up to 32 rows in float; scales never change inside divisor_width columns.
@@ -88,8 +87,9 @@ void dequantize_panel(const PackedView& w, int first_row, MatrixView<float> out)
 }  // namespace detail
 
 /// Quantises rows [first_row, first_row + rows.rows) of `out`, so that a loader can stream slices of a matrix and never hold it whole in
-/// float. rows: (r, k) of float, f16 or bf16, the latter as if they were floats. Slices must be whole panels: first_row and r multiples of 32 (of 128 for 128x128 blocks), except that the last
-/// slice may be short; a scale per tensor needs all rows at once. Different slices may be written by different threads.
+/// float. rows: (r, k) of float, f16 or bf16, the latter as if they were floats. Slices must be whole panels: first_row and r multiples of
+/// 32 (of 128 for 128x128 blocks), except that the last slice may be short; a scale per tensor needs all rows at once. Different slices may
+/// be written by different threads.
 ///
 /// Scales are absmax / 127 for i8, absmax / 448 or 57344 for fp8, absmax for nf4 (see scale_of()); codes are x / scale rounded to nearest,
 /// ties to even; nf4 as bitsandbytes does it. Weights that are all zero get zero codes and become zeros.
