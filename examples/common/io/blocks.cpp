@@ -161,9 +161,45 @@ void decode_halfs(const std::byte* from, float* out, std::size_t values) {
   io::decode_halfs(from + 2 * i, out + i, values - i);
 }
 
+/// A block's scale, in all lanes.
+__m256 scale_at(const std::byte* from) {
+  std::uint16_t bits;
+  std::memcpy(&bits, from, sizeof bits);
+  const bool finite = (bits & 0x7c00u) != 0x7c00u;
+  return _mm256_set1_ps(finite ? _cvtsh_ss(bits) : half_at(from));
+}
+
+/// d times sixteen integers.
+void store_scaled(__m128i integers, __m256 d, float* out) {
+  _mm256_storeu_ps(out, _mm256_mul_ps(d, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(integers))));
+  _mm256_storeu_ps(out + 8, _mm256_mul_ps(d, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(integers, integers)))));
+}
+
+__m128i bytes_at(const std::byte* from) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)); }
+
+void decode_q8_0(const std::byte* from, float* out, std::size_t blocks) {
+  for (std::size_t b = 0; b < blocks; ++b, from += 34, out += 32) {
+    const __m256 d = scale_at(from);
+    store_scaled(bytes_at(from + 2), d, out);
+    store_scaled(bytes_at(from + 18), d, out + 16);
+  }
+}
+
+void decode_q4_0(const std::byte* from, float* out, std::size_t blocks) {
+  const __m128i low = _mm_set1_epi8(15), zero = _mm_set1_epi8(8);
+  for (std::size_t b = 0; b < blocks; ++b, from += 18, out += 32) {
+    const __m256 d = scale_at(from);
+    const __m128i pairs = bytes_at(from + 2);
+    store_scaled(_mm_sub_epi8(_mm_and_si128(pairs, low), zero), d, out);
+    store_scaled(_mm_sub_epi8(_mm_and_si128(_mm_srli_epi16(pairs, 4), low), zero), d, out + 16);
+  }
+}
+
 /// The same loops in wider vectors. These files are built without contraction to multiply-adds, so the floats are the same.
 [[gnu::flatten]] void decode_any(StorageType type, const std::byte* from, float* out, std::size_t values) {
   if (type == StorageType::f16) return decode_halfs(from, out, values);
+  if (type == StorageType::q8_0) return decode_q8_0(from, out, values / 32);
+  if (type == StorageType::q4_0) return decode_q4_0(from, out, values / 32);
   io::decode_any(type, from, out, values);
 }
 }  // namespace
@@ -180,7 +216,7 @@ void decode_blocks(StorageType type, const std::byte* from, float* out, std::siz
   if (block == 256) return detail::decode_k_blocks(type, from, out, values / block, isa);
 #if defined(__x86_64__)
   // Runs of 16 bytes fill no wide vector of bytes: g++ 12 makes 0.45 ns a value of Q4_1 there, and 0.15 with narrow ones.
-  const bool widens = type != StorageType::q4_0 && type != StorageType::q4_1;
+  const bool widens = type != StorageType::q4_1;
   if (widens && isa >= cpu::Isa::avx2) return avx2::decode_any(type, from, out, values);
 #endif
   decode_any(type, from, out, values);
