@@ -51,29 +51,30 @@ template <class Steps, Precision P, class T>
   }
 }
 
-/// The divisors of 32 rows that have a scale each. `whole` says that they are of whole nf4 blocks, which bitsandbytes multiplies; it
-/// divides a short one.
+/// The divisors of the rows of a tile, by halves of its columns. `whole` says that these are whole nf4 blocks, which bitsandbytes
+/// multiplies; it divides a short one. Formats of 16 bits have none.
 template <Precision P>
-struct Divisors {
-  float values[CpuPanel::rows] = {}, inverses[CpuPanel::rows] = {};
-  bool multiply = false;
-
-  [[gnu::always_inline]] void set(const float* scales, bool whole) {
-    multiply = P == Precision::nf4 && whole;
-    for (int i = 0; i < CpuPanel::rows; ++i) {
-      values[i] = scales[i] == 0.0f ? 1.0f : scales[i];
-      inverses[i] = multiply ? nf4_inverse(scales[i]) : 1.0f / values[i];
-    }
+class TileDivisors {
+ public:
+  /// From the scales that rows have in each half; null for a half that lies behind the last column.
+  [[gnu::always_inline]] void set(const float* first, const float* second, bool whole) {
+    multiplies_ = P == Precision::nf4 && whole;
+    for (int i = 0; i < CpuPanel::rows; ++i) set(first[i], values_[0][i], inverses_[0][i]);
+    for (int i = 0; i < CpuPanel::rows; ++i) set(second == nullptr ? 1.0f : second[i], values_[1][i], inverses_[1][i]);
   }
-  [[gnu::always_inline]] Divisor operator[](int row) const { return {values[row], inverses[row], multiply}; }
-};
+  [[gnu::always_inline]] RowDivisors row(int i) const {
+    if constexpr (bits(P) == 16) return {};
+    return {Divisor{values_[0][i], inverses_[0][i], multiplies_}, Divisor{values_[1][i], inverses_[1][i], multiplies_}};
+  }
 
-/// Those of a tile, by halves of its columns; formats of 16 bits have none.
-template <Precision P>
-struct TileDivisors {
-  Divisors<P> halves[2];
+ private:
+  [[gnu::always_inline]] void set(float scale, float& value, float& inverse) const {
+    value = scale == 0.0f ? 1.0f : scale;
+    inverse = multiplies_ ? nf4_inverse(scale) : 1.0f / value;
+  }
 
-  [[gnu::always_inline]] RowDivisors row(int i) const { return bits(P) == 16 ? RowDivisors{} : RowDivisors{halves[0][i], halves[1][i]}; }
+  float values_[2][CpuPanel::rows], inverses_[2][CpuPanel::rows];
+  bool multiplies_ = false;
 };
 
 /// Turns rows of codes, `stride` of them apart, into `steps` steps of a panel.
@@ -90,32 +91,62 @@ template <class Steps, Precision P>
   }
 }
 
-/// Fills `tile` with the codes of the panel's columns [col, col + cols) and zero codes, with the scales that are already in the matrix.
+/// Tiles side by side, as many as are made at a time: what is read of each row is then long enough to be fetched ahead.
+template <Precision P>
+struct TileStrip {
+  static constexpr int tiles = 4, cols = tiles * CodeTile<P>::cols;
+
+  CodeTile<P> tile[tiles];
+};
+
+/// Columns of a panel that one tile takes.
+template <Precision P>
+constexpr int tile_cols(int col, int end) {
+  return std::min(CodeTile<P>::cols, end - col);
+}
+
+/// Fills `strip` with the codes of the panel's columns from `col` on and zero codes, with the scales that are already in the matrix.
 template <class Steps, Precision P, class T>
-[[gnu::always_inline]] inline void encode_tile(const PanelRows<T>& panel, int col, int cols, CodeTile<P>& tile) {
+[[gnu::always_inline]] inline void encode_strip(const PanelRows<T>& panel, int col, TileStrip<P>& strip) {
   using Tile = CodeTile<P>;
-  const PackedView view = panel.out.view();
-  const bool whole = cols == Tile::cols;
   constexpr bool coded = std::is_same_v<T, TypeOf<P>>;
+  const PackedView view = panel.out.view();
+  const int count = std::min(TileStrip<P>::tiles, ceil_div(view.k - col, Tile::cols));
+  TileDivisors<P> by[TileStrip<P>::tiles];
+  if constexpr (bits(P) != 16 && !coded)
+    for (int t = 0; t < count; ++t) {
+      const int first = col + t * Tile::cols, second = first + divisor_width;
+      by[t].set(view.panel_scales(panel.index(), first), second < view.k ? view.panel_scales(panel.index(), second) : nullptr,
+                tile_cols<P>(first, view.k) == Tile::cols);
+    }
   T zero{};
   if constexpr (coded) zero.bits = static_cast<decltype(zero.bits)>(zero_code<P>);
-  TileDivisors<P> by;
-  if constexpr (bits(P) != 16 && !coded)
-    for (int half = 0; half * divisor_width < cols; ++half)
-      by.halves[half].set(view.panel_scales(panel.index(), col + half * divisor_width), whole);
-  for (int i = 0; i < panel.rows.rows; ++i) {
-    const T* x = panel.rows.row(i) + col;
-    T padded[Tile::cols];
-    if (!whole) {
-      std::fill(std::copy_n(x, cols, padded), padded + Tile::cols, zero);
-      x = padded;
+  for (int i = 0; i < panel.rows.rows; ++i)
+    for (int t = 0; t < count; ++t) {
+      const T* x = panel.rows.row(i) + col + t * Tile::cols;
+      const int cols = tile_cols<P>(col + t * Tile::cols, view.k);
+      T padded[Tile::cols];
+      if (cols < Tile::cols) {
+        std::fill(std::copy_n(x, cols, padded), padded + Tile::cols, zero);
+        x = padded;
+      }
+      if constexpr (coded)
+        std::memcpy(strip.tile[t].codes[i], x, sizeof strip.tile[t].codes[i]);
+      else
+        Steps::template encode<P>(x, by[t].row(i), strip.tile[t].codes[i]);
     }
-    if constexpr (coded)
-      std::memcpy(tile.codes[i], x, sizeof tile.codes[i]);
-    else
-      Steps::template encode<P>(x, by.row(i), tile.codes[i]);
-  }
-  std::fill(tile.codes[panel.rows.rows], tile.codes[Tile::rows], zero_code<P>);
+  for (Tile& tile : strip.tile) std::fill(tile.codes[panel.rows.rows], tile.codes[Tile::rows], zero_code<P>);
+}
+
+/// The exponents of a tile of 16-bit weights that lies in `place`.
+template <class Steps, Precision P>
+[[gnu::always_inline]] inline void store_exponents(PackedMatrix& out, int panel_index, int col, const std::uint8_t* place, int steps) {
+  std::uint16_t largest[CpuPanel::rows];
+  Steps::template largest<CodeTile<P>::pack>(place, steps, largest);
+  const std::ptrdiff_t group = std::ptrdiff_t{panel_index} * out.view().exponent_groups() + col / exponent_group;
+  std::uint8_t exponents[CpuPanel::rows];
+  for (int i = 0; i < CpuPanel::rows; ++i) exponents[i] = exponent_of<P>(largest[i]);
+  std::memcpy(out.exponents() + group * CpuPanel::rows, exponents, sizeof exponents);
 }
 
 /// Encodes a panel with the scales that are already in the matrix; 16-bit formats get their exponents.
@@ -124,23 +155,17 @@ template <class Steps, Precision P, class T>
   using Tile = CodeTile<P>;
   PackedMatrix& out = panel.out;
   const PackedView view = out.view();
-  Tile tile;
+  TileStrip<P> strip;
   for (int col = 0; col < view.k; col += Tile::cols) {
-    const int cols = std::min(Tile::cols, view.k - col), steps = ceil_div(cols, Tile::pack);
+    const int cols = tile_cols<P>(col, view.k), steps = ceil_div(cols, Tile::pack), number = col % TileStrip<P>::cols / Tile::cols;
     std::uint8_t* place = out.codes() + view.panel().byte_offset(panel.first_row, col);
-    if (std::is_same_v<T, TypeOf<P>> && cols == Tile::cols && panel.rows.rows == Tile::rows) {  // codes already, and no padding
+    if (std::is_same_v<T, TypeOf<P>> && view.k % Tile::cols == 0 && panel.rows.rows == Tile::rows) {  // codes already, and no padding
       turn_rows<Steps, P>(reinterpret_cast<const CodeOf<P>*>(panel.rows.data + col), panel.rows.stride, place, steps);
     } else {
-      encode_tile<Steps>(panel, col, cols, tile);
-      turn_rows<Steps, P>(tile.codes[0], Tile::cols, place, steps);
+      if (number == 0) encode_strip<Steps>(panel, col, strip);
+      turn_rows<Steps, P>(strip.tile[number].codes[0], Tile::cols, place, steps);
     }
-    if constexpr (bits(P) == 16) {
-      std::uint16_t largest[Tile::rows];
-      Steps::template largest<Tile::pack>(place, steps, largest);
-      std::uint8_t* exponents =
-          out.exponents() + (std::ptrdiff_t{panel.index()} * view.exponent_groups() + col / exponent_group) * Tile::rows;
-      for (int i = 0; i < Tile::rows; ++i) exponents[i] = exponent_of<P>(largest[i]);
-    }
+    if constexpr (bits(P) == 16) store_exponents<Steps, P>(out, panel.index(), col, place, steps);
   }
 }
 
