@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -156,17 +157,25 @@ struct GemmJob {
   }
 
   /// Converts the activations, then multiplies the panels of all products in one step of the pool. Tiles go in blocks, but not where a
-  /// panel is decoded or made first, which is to be done once.
+  /// panel is decoded or made first, which is to be done once. Panels that are made take so long that whoever is free takes the next;
+  /// others are divided beforehand, into streams.
   template <class First, class... Others>
   void run(ThreadPool& pool, const Product<First>& first, const Product<Others>&... others) const {
     const bool alone = tiles.m == 1 && !in_place();
     if (tiles.m > 1) pack_all(pool);
-    const bool once = kernels->decode != nullptr || first.w.source != nullptr || (... || (others.w.source != nullptr));
-    const int block = once ? tiles.count() : block_tiles();
+    const bool made = first.w.source != nullptr || (... || (others.w.source != nullptr));
+    const int block = made || kernels->decode != nullptr ? tiles.count() : block_tiles();
+    const std::int64_t count = panels_of(first, others...);
+    std::atomic<std::int64_t> next{0};
     pool.run([&](int share) {
       if (alone) pack(share, 0, 1);
-      for (int tile = 0; tile < tiles.count(); tile += block)
-        run_share(pool.size(), share, {tile, std::min(tile + block, tiles.count())}, first, others...);
+      if (made) {
+        for (std::int64_t p; (p = next.fetch_add(1, std::memory_order_relaxed)) < count;)
+          run_panels({p, p + 1}, share, {0, tiles.count()}, first, others...);
+      } else {
+        for (int tile = 0; tile < tiles.count(); tile += block)
+          run_panels(part_of(count, pool.size(), share), share, {tile, std::min(tile + block, tiles.count())}, first, others...);
+      }
     });
   }
 
@@ -198,11 +207,23 @@ struct GemmJob {
     return std::max(1, cache / (tiles.m * CpuPanel::rows * static_cast<int>(sizeof(float))));
   }
 
-  /// The panels of a share, for one block of tiles: one contiguous range of each matrix that it reads, so that it is one stream of codes.
+  /// Whether a share takes the same panels of all products, so that epilogues may read earlier ones.
   template <class First, class... Others>
-  void run_share(int shares, int share, Range block, const Product<First>& first, const Product<Others>&... others) const {
-    if (((others.w.n == first.w.n) && ...)) {  // the same panels of all of them, so that epilogues may read earlier products
-      const Range panels = part_of(first.w.panel().panels(), shares, share);
+  static bool in_step(const Product<First>& first, const Product<Others>&... others) {
+    return ((others.w.n == first.w.n) && ...);
+  }
+
+  /// What there is to divide: panels of one product where they go in step, else of all.
+  template <class First, class... Others>
+  static std::int64_t panels_of(const Product<First>& first, const Product<Others>&... others) {
+    const std::int64_t one = first.w.panel().panels();
+    return in_step(first, others...) ? one : (one + ... + others.w.panel().panels());
+  }
+
+  /// Some of these panels, for one block of tiles: one contiguous range of each matrix, so that it is one stream of codes.
+  template <class First, class... Others>
+  void run_panels(Range panels, int share, Range block, const Product<First>& first, const Product<Others>&... others) const {
+    if (in_step(first, others...)) {
       for (std::int64_t begin = panels.begin; begin < panels.end; begin += panels_in_a_row()) {
         const std::int64_t end = std::min(panels.end, begin + panels_in_a_row());
         const auto row = [&](const auto& product) {
@@ -213,7 +234,6 @@ struct GemmJob {
       }
       return;
     }
-    const Range panels = part_of((first.w.panel().panels() + ... + others.w.panel().panels()), shares, share);
     std::int64_t before = 0;
     const auto part = [&](const auto& product) {
       const std::int64_t count = product.w.panel().panels();
