@@ -180,13 +180,6 @@ void refuse_panel(const PanelRows<T>& panel) {
       if (exponents[group * CpuPanel::rows + i] == 255) refuse_row<P>(panel.rows.row(i), panel.rows.cols, panel.first_row + i);
 }
 
-/// The two passes for one instruction set.
-template <Precision P, class T>
-struct PanelPacker {
-  void (*absmax)(const PanelRows<T>&);
-  void (*encode)(const PanelRows<T>&);
-};
-
 template <Precision P, class T>
 void absmax_panel_scalar(const PanelRows<T>& panel) {
   absmax_panel<PackScalar, P>(panel);
@@ -228,14 +221,28 @@ VERNIER_TARGET_END
 
 namespace vernier::detail {
 
-/// That for `isa`, which the machine must have. All give the same bytes.
+/// A pass over one panel, compiled for one instruction set.
+template <class T>
+using PanelPass = void (*)(const PanelRows<T>&);
+
+/// absmax_panel() for `isa`, which the machine must have. All give the same bytes.
 template <Precision P, class T>
-PanelPacker<P, T> panel_packer([[maybe_unused]] cpu::Isa isa) {
+PanelPass<T> absmax_pass([[maybe_unused]] cpu::Isa isa) {
 #if defined(__x86_64__)
-  if (isa == cpu::Isa::avx512) return {cpu::avx512::absmax_panel<P, T>, cpu::avx512::encode_panel<P, T>};
-  if (isa == cpu::Isa::avx2) return {cpu::avx2::absmax_panel<P, T>, cpu::avx2::encode_panel<P, T>};
+  if (isa == cpu::Isa::avx512) return cpu::avx512::absmax_panel<P, T>;
+  if (isa == cpu::Isa::avx2) return cpu::avx2::absmax_panel<P, T>;
 #endif
-  return {absmax_panel_scalar<P, T>, encode_panel_scalar<P, T>};
+  return absmax_panel_scalar<P, T>;
+}
+
+/// encode_panel() for `isa`.
+template <Precision P, class T>
+PanelPass<T> encode_pass([[maybe_unused]] cpu::Isa isa) {
+#if defined(__x86_64__)
+  if (isa == cpu::Isa::avx512) return cpu::avx512::encode_panel<P, T>;
+  if (isa == cpu::Isa::avx2) return cpu::avx2::encode_panel<P, T>;
+#endif
+  return encode_panel_scalar<P, T>;
 }
 
 }  // namespace vernier::detail

@@ -32,24 +32,35 @@ void for_panels(cpu::ThreadPool* pool, MatrixView<T> rows, F&& f) {
     for (std::int64_t i = 0; i < panels; ++i) one(i);
 }
 
-/// A panel is read twice, for its scales and for its codes, while it is still in the cache; only where panels share scales does the second
-/// reading have to wait for all of the first. Formats without scales are read once: what they cannot hold shows in their exponents.
+/// Rows that share no scale with those of another panel. They are read twice, for the scales and for the codes, while they are still in the
+/// cache; formats without scales once, since what they cannot hold shows in their exponents.
 template <Precision P, class T>
-void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const T> rows, cpu::ThreadPool* pool, const PanelPacker<P, T>& packer) {
+void pack_panel(const PanelRows<T>& panel, cpu::Isa isa) {
+  if constexpr (bits(P) == 16) {
+    encode_pass<P, T>(isa)(panel);
+    refuse_panel<P>(panel);
+  } else {
+    absmax_pass<P, T>(isa)(panel);
+    finish_scales<P>(panel.out, panel.index());
+    encode_pass<P, T>(isa)(panel);
+  }
+}
+
+/// Where panels share scales, the second reading has to wait for all of the first.
+template <Precision P, class T>
+void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const T> rows, cpu::ThreadPool* pool, cpu::Isa isa) {
+  const auto for_all = [&](auto&& f) { for_panels(pool, rows, [&](int row, auto part) { f(PanelRows<T>{out, first_row + row, part}); }); };
   const Scaling scaling = out.format().scaling;
-  const bool shared = scaling == Scaling::tensor || scaling == Scaling::block;  // rows of several panels share a scale
-  if (shared) {
-    for_panels(pool, rows, [&](int row, auto part) { packer.absmax({out, first_row + row, part}); });
+  if (scaling != Scaling::tensor && scaling != Scaling::block) return for_all([&](const auto& panel) { pack_panel<P>(panel, isa); });
+  if constexpr (bits(P) != 16) {
+    for_all(absmax_pass<P, T>(isa));
     const int band = scaling == Scaling::tensor ? rows.rows : out.format().group;
     for (int row = 0; row < rows.rows; row += band) share_absmax(out, first_row + row, std::min(band, rows.rows - row));
+    for_all([&](const auto& panel) {
+      finish_scales<P>(panel.out, panel.index());
+      encode_pass<P, T>(isa)(panel);
+    });
   }
-  for_panels(pool, rows, [&](int row, auto part) {
-    const PanelRows<T> panel{out, first_row + row, part};
-    if (!shared && scaling != Scaling::none) packer.absmax(panel);
-    finish_scales<P>(out, panel.index());
-    packer.encode(panel);
-    if constexpr (bits(P) == 16) refuse_panel<P>(panel);
-  });
 }
 
 /// quantize_rows() for one type of values.
@@ -63,7 +74,7 @@ void quantize_checked_rows(PackedMatrix& out, int first_row, MatrixView<const T>
     expect(first_row % band == 0 && (rows.rows % band == 0 || first_row + rows.rows == out.n()), "vernier::quantize_rows", rows.rows,
            " rows from row ", first_row, " cut a block of ", band, " rows");
   }
-  visit_precision(out.format().precision, [&]<Precision P>() { quantize_rows<P, T>(out, first_row, rows, pool, panel_packer<P, T>(isa)); });
+  visit_precision(out.format().precision, [&]<Precision P>() { quantize_rows<P, T>(out, first_row, rows, pool, isa); });
 }
 
 /// Writes up to 32 rows in float; scales never change inside divisor_width columns.
