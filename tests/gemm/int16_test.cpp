@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "gemm/gemm_case.hpp"
+#include "vernier/quant/repack.hpp"
 
 namespace vernier::test {
 namespace {

@@ -11,6 +11,7 @@
 
 #include "vernier/quant/nested_absmax.hpp"
 #include "vernier/quant/quantize.hpp"
+#include "vernier/quant/repack.hpp"
 
 namespace vernier {
 namespace {

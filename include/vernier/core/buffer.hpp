@@ -20,6 +20,10 @@ inline constexpr std::size_t buffer_alignment = 64;
 /// Bytes from which a buffer starts on a huge page and asks for such: decode reads weights, keys and values up to a third faster from them.
 inline constexpr std::size_t huge_page = std::size_t{1} << 21;
 
+/// The same for a buffer of zeros, which is taken from the system as it is touched: one with room for few tokens would be cleared whole for
+/// the first of them, and to clear megabytes takes as long as to compute a token.
+inline constexpr std::size_t huge_zeros = std::size_t{1} << 25;
+
 /// Owns `size` elements of T, 64-byte aligned. Contents start undefined, but for zeroed(); growing discards them.
 template <class T>
 requires std::is_trivially_copyable_v<T>
@@ -45,7 +49,7 @@ class Buffer {
     std::size_t space = buffer.size_bytes() + alignment;
     std::align(alignment, buffer.size_bytes(), start, space);
     buffer.data_ = {static_cast<T*>(start), Free{{}, block}};
-    buffer.wish_for_huge_pages();
+    if (buffer.size_bytes() >= huge_zeros) buffer.wish_for_huge_pages();
     return buffer;
   }
 
