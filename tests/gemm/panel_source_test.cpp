@@ -21,6 +21,7 @@ class DenseSource final : public PanelSource {
  public:
   explicit DenseSource(MatrixView<const float> w, int bad = -1) : w_(w), bad_(bad) {}
 
+  void expect_workers(int count) const override { expect(count <= most_workers, "DenseSource", count, " workers"); }
   void make(int index, PackedMatrix& out, int worker) const override {
     EXPECT_GE(worker, 0);
     ++made_;
@@ -28,6 +29,8 @@ class DenseSource final : public PanelSource {
     quantize_rows(out, 0, w_.slice_rows(index * CpuPanel::rows, out.n()));
   }
   int made() const { return made_; }
+
+  static constexpr int most_workers = 3;
 
  private:
   MatrixView<const float> w_;
@@ -110,6 +113,17 @@ TEST(PanelSource, ProductsOfOneCallMayBeOfBothKinds) {
   run(first.made_view(), second.packed.view(), got);
   EXPECT_EQ(got[0], want[0]);
   EXPECT_EQ(got[1], want[1]);
+}
+
+// A panel that a worker too many would make is not left to chance: whoever is free takes the next.
+TEST(PanelSource, MoreWorkersThanItAllowsAreRefusedBeforeTheyStart) {
+  cpu::ThreadPool pool(DenseSource::most_workers + 1);
+  cpu::GemmWorkspace workspace;
+  const TwoWays w(default_format(Precision::i8), {32, 64}, 1);  // a single panel
+  const std::vector<float> x = normal(64, 5);
+  std::vector<float> y(32, 7.0f);
+  EXPECT_THROW(cpu::gemm(pool, MatrixView<const float>(x.data(), 1, 64), w.made_view(), {y.data(), 1, 32}, workspace), Error);
+  EXPECT_EQ(y, std::vector<float>(32, 7.0f));
 }
 
 TEST(PanelSource, WhatItThrowsLeavesTheCall) {

@@ -62,9 +62,13 @@ void TensorQuantizer::fill_rows(std::string_view name, PackedMatrix& out, int fi
   }
 }
 
+void TensorQuantizer::expect_workers(int count) const {
+  expect(count <= static_cast<int>(slices_.size()), "vernier::model::TensorQuantizer", "a pool of ", count,
+         " is to compute with what is not packed, but the model was opened with a pool of ", slices_.size(),
+         "; run it on that pool, or load it whole");
+}
+
 void TensorQuantizer::make_panel(std::string_view name, int index, PackedMatrix& out, int worker) {
-  expect(worker < static_cast<int>(slices_.size()), "vernier::model::TensorQuantizer", "worker ", worker,
-         " asks for a panel, but the model was opened with a pool of ", slices_.size(), "; run it on that pool, or load it whole");
   Memory& memory = slices_[static_cast<std::size_t>(worker)];
   const int first_row = index * CpuPanel::rows;
   try {

@@ -28,6 +28,8 @@ class TensorQuantizer {
   /// The same for rows [first_row, first_row + rows), multiples of 128 but for the last. A scale per tensor needs all rows at once.
   void fill_rows(std::string_view name, PackedMatrix& out, int first_row, int rows);
 
+  /// Throws Error where a pool of `count` threads cannot make panels, for it is larger than this one's.
+  void expect_workers(int count) const;
   /// Fills `out` with panel `index` of the tensor, for the thread that is number `worker` of the pool.
   void make_panel(std::string_view name, int index, PackedMatrix& out, int worker);
 
@@ -56,6 +58,7 @@ class StoredPanels final : public PanelSource {
   /// The quantizer is not owned.
   StoredPanels(TensorQuantizer& quantizer, std::string_view name) : quantizer_(&quantizer), name_(name) {}
 
+  void expect_workers(int count) const override { quantizer_->expect_workers(count); }
   void make(int index, PackedMatrix& out, int worker) const override { quantizer_->make_panel(name_, index, out, worker); }
 
  private:

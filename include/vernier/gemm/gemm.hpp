@@ -20,13 +20,14 @@ struct GemmOptions {
 namespace detail {
 
 template <class T>
-void expect_product(MatrixView<const T> x, const PackedView& w, MatrixView<float> y) {
+void expect_product(const ThreadPool& pool, MatrixView<const T> x, const PackedView& w, MatrixView<float> y) {
   constexpr std::string_view where = "vernier::cpu::gemm";
   expect(y.rows == x.rows && y.cols == w.n, where, "y is ", y.rows, " x ", y.cols, ", expected m x n = ", x.rows, " x ", w.n);
   expect((w.codes != nullptr || w.source != nullptr) && w.n > 0 && w.k > 0, where, "W is empty: n = ", w.n, ", k = ", w.k);
   expect(w.codes != nullptr || panels_stand_alone(w.format), where, "W is not packed, and panels of ", to_string(w.format),
          " cannot be made one by one");
   expect(x.cols == w.k, where, "x has ", x.cols, " columns, W has k = ", w.k);
+  if (w.source != nullptr) w.source->expect_workers(pool.size());
 }
 
 template <RuleTable Table, class T>
@@ -74,8 +75,8 @@ void gemm(ThreadPool& pool, MatrixView<X> x, GemmWorkspace& workspace, const Gem
           const Product<Others>&... others) {
   using T = std::remove_const_t<X>;
   const Precision p = first.w.format.precision;
-  detail::expect_product<T>(x, first.w, first.y);
-  (detail::expect_product<T>(x, others.w, others.y), ...);
+  detail::expect_product<T>(pool, x, first.w, first.y);
+  (detail::expect_product<T>(pool, x, others.w, others.y), ...);
   expect(((others.w.format.precision == p) && ...), "vernier::cpu::gemm", "products of one call need weights of one precision, ", name(p));
   const detail::GemmJob<T> job = detail::prepare<Table, T>(pool, x, p, workspace, options);
   if (x.rows == 0) return;

@@ -14,6 +14,9 @@ class PanelSource {
  public:
   virtual ~PanelSource() = default;
 
+  /// Throws Error where it has no memory for that many workers.
+  virtual void expect_workers(int count) const = 0;
+
   /// Packs panel `index` of W into `out`, which has panel_rows() rows, k columns and W's format, and is then read by the caller alone. All
   /// workers of a pool may call at once; `worker` is the caller's number, for memory that the source has for each. What it throws leaves
   /// the GEMM that asked.

@@ -135,7 +135,8 @@ template <class Steps, Precision P, class T>
       else
         Steps::template encode<P>(x, by[t].row(i), strip.tile[t].codes[i]);
     }
-  for (Tile& tile : strip.tile) std::fill(tile.codes[panel.rows.rows], tile.codes[Tile::rows], zero_code<P>);
+  for (int i = panel.rows.rows; i < Tile::rows; ++i)
+    for (Tile& tile : strip.tile) std::fill_n(tile.codes[i], Tile::cols, zero_code<P>);
 }
 
 /// The exponents of a tile of 16-bit weights that lies in `place`.
