@@ -98,7 +98,7 @@ def load_table(records):
 def start_table(records):
     yield "## From start to first token"
     yield ""
-    yield "All files are in the page cache; llama.cpp's is made from the model's file. SmolLM2: the servers, until a client has the token; the other: whole programs."
+    yield "All files are in the page cache, read front to back; llama.cpp's is made from the model's file. SmolLM2: the servers, until a client has the token; the other: whole programs."
     yield ""
     seconds = lambda s: f"{s['median']:.2f} ({s['min']:.2f}-{s['max']:.2f})"
     yield from table(["model", "weights", "seconds", "llama.cpp", "seconds", "ratio"],

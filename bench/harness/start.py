@@ -1,11 +1,15 @@
 """From the start of a process to its first token, with all files in the page cache: without our weight cache, from the model's file (f16 for
 llama-1b) and from the file that llama.cpp has, which is made from it and smaller; from our weight cache; and llama.cpp.
 
+Models are read into the page cache anew before, front to back. What a file's writer leaves there can be pages of 4 KiB; mapping these costs
+llama.cpp two and copying them costs us one and a half times as much as the large ones that the system makes when it reads ahead.
+
 With a vocabulary the two servers, until the first streamed token of an answer reaches the client. Without one (llama-1b is noise) two
 programs that end when the logits behind a prompt of 8 tokens are there: vernier-evaluate, which scores the last token but one, and llama-bench.
 """
 import http.client
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -54,6 +58,15 @@ def asked(port):
         connection.close()
 
 
+def read_anew(path):
+    """Puts a file into the page cache as its first reader does."""
+    with open(path, "rb", buffering=0) as file:
+        os.fsync(file.fileno())  # only what is on the disk can be given up
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        while file.read(1 << 24):
+            pass
+
+
 def whole_run(command, kept=None):
     start = time.monotonic()
     subprocess.run([str(part) for part in command], check=True, capture_output=True)
@@ -93,6 +106,8 @@ def run(o, files):
         for weights, kind in PAIRS:
             with tempfile.TemporaryDirectory(dir=o.models) as folder:
                 compared = ways(o, files, model, weights, kind, folder)
+                for path in {files.sources[model], files.peer_file(model, kind) if o.peer_bin else files.sources[model]}:
+                    read_anew(path)
                 seconds = {name: [] for name in compared}
                 for number in range(rounds + 2):
                     for name, measure in compared.items():

@@ -30,7 +30,8 @@ struct StoredTensor {
   int paired_head = 0;              // head size if the file interleaves the rotary pairs of each head, else 0
 };
 
-/// Rows of a tensor that were read: an odd number of cache lines apart, so that those of many rows do not compete for one place in a cache.
+/// Rows of a tensor that were read: an odd number of cache lines apart, or twice an odd number, so that those of many rows do not compete
+/// for one place in a cache.
 struct RawRows {
   const std::byte* data = nullptr;
   std::size_t stride = 0;  // bytes
