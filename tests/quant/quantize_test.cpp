@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "support/compare.hpp"
+#include "support/error_of.hpp"
 #include "vernier/quant/repack.hpp"
 
 namespace vernier {
@@ -248,6 +249,49 @@ void expect_as_floats() {
         });
       }
     }
+  }
+}
+
+// Also where a block is all zeros, or its scale is negative, subnormal or so small that products are.
+TEST(Quantize, BlocksOfIntegersAreQuantisedAsFloats) {
+  for (const Shape s : {Shape{33, 32}, Shape{70, 224}, Shape{32, 1024}}) {
+    for (const float sigma : {1e-7f, 0.05f, 100.0f}) {
+      const std::size_t blocks = static_cast<std::size_t>(s.n * s.k / 32);
+      const auto scales = test::normal(blocks, 15, sigma), integers = test::normal(blocks * 32, 16, 50.0f);
+      std::vector<std::byte> stored;
+      std::vector<float> same;
+      for (std::size_t b = 0; b < blocks; ++b) {
+        const f16 scale = f16::encode(scales[b]);
+        for (const int byte : {scale.bits & 255, scale.bits >> 8}) stored.push_back(static_cast<std::byte>(byte));
+        for (std::size_t i = 0; i < 32; ++i) {
+          const int integer = b % 5 == 0 ? 0 : std::clamp(static_cast<int>(integers[b * 32 + i]), -128, 127);
+          stored.push_back(static_cast<std::byte>(integer));
+          same.push_back(scale.decode() * static_cast<float>(integer));
+        }
+      }
+      const Int8BlockRows rows{stored.data(), s.n, s.k, s.k / 32 * Int8BlockRows::block_bytes};
+      for (const WeightFormat& format : formats()) {
+        const PackedMatrix want = quantize({same.data(), s.n, s.k}, format, nullptr, cpu::Isa::scalar);
+        for_isas([&](cpu::Isa isa) {
+          PackedMatrix got(s.n, s.k, format);
+          quantize_rows(got, 0, rows, nullptr, isa);
+          ASSERT_EQ(std::memcmp(got.memory().data(), want.memory().data(), want.memory().size()), 0)
+              << to_string(format) << ' ' << cpu::name(isa) << ' ' << s.n << " x " << s.k << ", sigma " << sigma;
+        });
+      }
+    }
+  }
+}
+
+TEST(Quantize, BlocksWithABadScaleAreRefused) {
+  std::vector<std::byte> stored(2 * 34 * 32, std::byte{1});
+  stored[34 * 9] = std::byte{0}, stored[34 * 9 + 1] = std::byte{0x7c};  // infinity, for row 4, columns 32 to 63
+  for (const WeightFormat& format : formats()) {
+    PackedMatrix packed(32, 64, format);
+    for_isas([&](cpu::Isa isa) {
+      const std::string error = test::error_of([&] { quantize_rows(packed, 0, Int8BlockRows{stored.data(), 32, 64, 68}, nullptr, isa); });
+      EXPECT_NE(error.find("row 4, column 32"), std::string::npos) << to_string(format) << ' ' << error;
+    });
   }
 }
 

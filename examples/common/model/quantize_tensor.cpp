@@ -30,6 +30,10 @@ void TensorQuantizer::fill_slice(std::string_view name, PackedMatrix& out, const
   if (type == io::StorageType::f32) return quantize_as(float{});
   if (type == io::StorageType::f16) return quantize_as(f16{});
   if (type == io::StorageType::bf16) return quantize_as(bf16{});
+  if (type == io::StorageType::q8_0) {
+    const auto stride = static_cast<std::ptrdiff_t>(stored.stride);
+    return quantize_rows(out, slice.out_row, Int8BlockRows{stored.data, slice.rows, out.k(), stride});
+  }
   const auto cols = static_cast<std::size_t>(out.k());
   memory.values.reserve_discard(static_cast<std::size_t>(slice.rows) * cols);
   for (std::size_t row = 0; row < static_cast<std::size_t>(slice.rows); ++row)

@@ -20,11 +20,18 @@ inline __m256 load8(const bf16* x) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x))), 16));
 }
 
+/// Columns 0 to 7, which lie in one block.
+inline __m256 load8(Int8BlockRows::Row x) {
+  const __m256 scale = _mm256_cvtph_ps(_mm_set1_epi16(static_cast<short>(x.scale(0).bits)));
+  const __m128i integers = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(x.integers(0)));
+  return _mm256_mul_ps(scale, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(integers)));
+}
+
 struct Pack : vernier::detail::PackScalar {
   using Scalar = vernier::detail::PackScalar;
 
-  template <class T>
-  static std::uint32_t absmax(const T* x, int count) {
+  template <class Row>
+  static std::uint32_t absmax(Row x, int count) {
     __m256i most = _mm256_setzero_si256();
     int i = 0;
     for (; i + 8 <= count; i += 8)
@@ -43,8 +50,8 @@ struct Pack : vernier::detail::PackScalar {
     return code;
   }
 
-  template <Precision P, class T>
-  static void encode(const T* x, const vernier::detail::RowDivisors& by, CodeOf<P>* out) {
+  template <Precision P, class Row>
+  static void encode(Row x, const vernier::detail::RowDivisors& by, CodeOf<P>* out) {
     if constexpr (P == Precision::e4m3 || P == Precision::e5m2 || P == Precision::bf16) {
       Scalar::encode<P>(x, by, out);
     } else if constexpr (P == Precision::f16) {
@@ -81,8 +88,8 @@ struct Pack : vernier::detail::PackScalar {
   }
 
  private:
-  template <Precision P, class T>
-  static void encode_32(const T* x, const vernier::detail::Divisor& by, std::uint8_t* out) {
+  template <Precision P, class Row>
+  static void encode_32(Row x, const vernier::detail::Divisor& by, std::uint8_t* out) {
     static_assert(vernier::detail::divisor_width == 32, "vernier: four vectors of eight values are packed to 32 bytes");
     __m256i codes[4];
     for (int i = 0; i < 4; ++i) {

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 #include "vernier/core/macros.hpp"
@@ -52,6 +53,29 @@ inline __m512 load16(const bf16* x) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x))), 16));
 }
 
+/// A block's scale in all lanes, and half of its integers.
+inline __m512 scale_of_block(const std::byte* block) {
+  std::uint16_t bits;
+  std::memcpy(&bits, block, sizeof bits);
+  return _mm512_cvtph_ps(_mm256_set1_epi16(static_cast<short>(bits)));
+}
+inline __m512i integers_of_block(const std::byte* block, int half) {
+  return _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 2 + 16 * half)));
+}
+
+/// The 64 values of a row of a tile.
+template <class T>
+void load64(const T* x, __m512 (&out)[4]) {
+  for (int i = 0; i < 4; ++i) out[i] = load16(x + 16 * i);
+}
+inline void load64(Int8BlockRows::Row x, __m512 (&out)[4]) {
+  const std::byte* block = x.blocks();
+  for (int i = 0; i < 4; ++i) {
+    const std::byte* at = block + i / 2 * Int8BlockRows::block_bytes;
+    out[i] = _mm512_mul_ps(scale_of_block(at), _mm512_cvtepi32_ps(integers_of_block(at, i % 2)));
+  }
+}
+
 struct Pack : vernier::detail::PackScalar {
   using Scalar = vernier::detail::PackScalar;
 
@@ -63,8 +87,22 @@ struct Pack : vernier::detail::PackScalar {
     return std::max(static_cast<std::uint32_t>(_mm512_reduce_max_epi32(most)), Scalar::absmax(x + i, count - i));
   }
   /// Of 16 bits: magnitudes compare like their codes, 32 at a time.
+  /// Of whole blocks: a product's magnitude rises with the integer's.
+  static std::uint32_t absmax(Int8BlockRows::Row x, int count) {
+    constexpr int block = Int8BlockRows::block;
+    __m512i most = _mm512_setzero_si512();
+    const std::byte* at = x.blocks();
+    for (int i = 0; i < count; i += block, at += Int8BlockRows::block_bytes) {
+      const __m512i largest = _mm512_max_epi32(_mm512_abs_epi32(integers_of_block(at, 0)), _mm512_abs_epi32(integers_of_block(at, 1)));
+      const __m512 value = _mm512_abs_ps(_mm512_mul_ps(scale_of_block(at), _mm512_cvtepi32_ps(largest)));
+      most = _mm512_max_epi32(most, _mm512_castps_si512(value));
+    }
+    return static_cast<std::uint32_t>(_mm512_reduce_max_epi32(most));
+  }
+  static std::uint32_t absmax(const f16* x, int count) { return absmax_16(x, count); }
+  static std::uint32_t absmax(const bf16* x, int count) { return absmax_16(x, count); }
   template <class T>
-  static std::uint32_t absmax(const T* x, int count) {
+  static std::uint32_t absmax_16(const T* x, int count) {
     __m512i most = _mm512_setzero_si512();
     int i = 0;
     for (; i + 32 <= count; i += 32) most = _mm512_max_epi16(most, _mm512_and_si512(_mm512_loadu_si512(x + i), _mm512_set1_epi16(0x7fff)));
@@ -75,17 +113,20 @@ struct Pack : vernier::detail::PackScalar {
     return std::max(vernier::detail::magnitude_bits(T{largest}), Scalar::absmax(x + i, count - i));
   }
 
-  template <Precision P, class T>
-  static void encode(const T* x, const vernier::detail::RowDivisors& by, CodeOf<P>* out) {
+  template <Precision P, class Row>
+  static void encode(Row x, const vernier::detail::RowDivisors& by, CodeOf<P>* out) {
     if constexpr (P == Precision::e4m3 || P == Precision::e5m2 || P == Precision::bf16) {
       Scalar::encode<P>(x, by, out);
     } else if constexpr (P == Precision::f16) {
-      for (int i = 0; i < 64; i += 16)
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), _mm512_cvtps_ph(load16(x + i), _MM_FROUND_TO_NEAREST_INT));
+      __m512 values[4];
+      load64(x, values);
+      for (int i = 0; i < 4; ++i)
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 16 * i), _mm512_cvtps_ph(values[i], _MM_FROUND_TO_NEAREST_INT));
     } else {
       static_assert(vernier::detail::divisor_width == 32, "vernier: two vectors of sixteen values have a divisor");
       Quotients q;
-      for (std::size_t i = 0; i < 4; ++i) q.values[i] = load16(x + 16 * i), q.by[i] = by[i / 2];
+      load64(x, q.values);
+      for (std::size_t i = 0; i < 4; ++i) q.by[i] = by[i / 2];
       store_bytes(P == Precision::nf4 ? encode_nf4(q) : encode_i8(q), out);
     }
   }
@@ -141,15 +182,16 @@ struct Pack : vernier::detail::PackScalar {
   /// x times the inverse is within 2^-16 of x / value as it is rounded, both being below 128, so they round to the same integer unless they
   /// are that near to the middle between two; then all are divided.
   static Codes encode_i8(const Quotients& q) {
+    constexpr int larger_magnitude = 0b1011;  // of two, without its sign
     Codes codes;
-    __m512i farthest = _mm512_setzero_si512();  // from an integer; magnitudes compare like their bits
+    __m512 farthest = _mm512_setzero_ps();  // from an integer
     for (std::size_t i = 0; i < 4; ++i) {
       const __m512 v = q.times_inverse(i), sum = _mm512_add_ps(v, to_integer()), rest = _mm512_sub_ps(v, _mm512_sub_ps(sum, to_integer()));
       codes.lanes[i] = _mm512_castps_si512(sum);
-      farthest = _mm512_max_epi32(farthest, _mm512_and_si512(_mm512_castps_si512(rest), _mm512_set1_epi32(0x7fffffff)));
+      farthest = _mm512_range_ps(farthest, rest, larger_magnitude);
     }
     const float middle = 0.5f - 0x1p-15f;
-    if (_mm512_cmpgt_epi32_mask(farthest, _mm512_set1_epi32(static_cast<int>(float_bits(middle)))) != 0) [[unlikely]]
+    if (_mm512_cmp_ps_mask(farthest, _mm512_set1_ps(middle), _CMP_GT_OQ) != 0) [[unlikely]]
       for (std::size_t i = 0; i < 4; ++i) codes.lanes[i] = _mm512_castps_si512(_mm512_add_ps(q.divided(i), to_integer()));
     return codes;
   }

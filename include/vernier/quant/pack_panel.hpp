@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "vernier/core/macros.hpp"
 #include "vernier/core/matrix_view.hpp"
@@ -21,27 +22,29 @@
 
 namespace vernier::detail {
 
-/// Rows of a panel, up to 32, on their way into `out`: the panel that starts at first_row. T is float, f16 or bf16, or the format's own
-/// type, whose values are codes already.
-template <class T>
+/// Rows of a panel, up to 32, on their way into `out`: the panel that starts at first_row. Rows is Int8BlockRows or a MatrixView of float,
+/// f16 or bf16, or of the format's own type, whose values are codes already.
+template <class Rows>
 struct PanelRows {
+  using Value = std::remove_cvref_t<decltype(std::declval<Rows>().row(0)[0])>;
+
   PackedMatrix& out;
   int first_row = 0;
-  MatrixView<const T> rows;
+  Rows rows;
 
   int index() const { return first_row / CpuPanel::rows; }
 };
 
 /// Leaves the absmax of each (row, scale group) in the scales of a format that has them, 0 for rows beyond the matrix. Throws Error for a
 /// value that is not finite.
-template <class Steps, Precision P, class T>
-[[gnu::always_inline]] inline void absmax_panel(const PanelRows<T>& panel) {
+template <class Steps, Precision P, class Rows>
+[[gnu::always_inline]] inline void absmax_panel(const PanelRows<Rows>& panel) {
   PackedMatrix& out = panel.out;
   const int groups = out.scale_groups(), width = out.scale_group(), cols = panel.rows.cols;
   float* scales = out.scales() + static_cast<std::ptrdiff_t>(panel.index()) * groups * CpuPanel::rows;
   std::fill_n(scales, groups * CpuPanel::rows, 0.0f);
   for (int i = 0; i < panel.rows.rows; ++i) {
-    const T* x = panel.rows.row(i);
+    const auto x = panel.rows.row(i);
     for (int col = 0, group = 0; col < cols; col += width, ++group) {
       std::uint32_t most = Steps::absmax(x + col, std::min(width, cols - col));
       if (most >= infinity_bits) refuse_row<P>(x, cols, panel.first_row + i);
@@ -105,11 +108,28 @@ constexpr int tile_cols(int col, int end) {
   return std::min(CodeTile<P>::cols, end - col);
 }
 
+/// Values of a format's own type as its codes.
+template <Precision P>
+const CodeOf<P>* codes_of(const TypeOf<P>* values) {
+  static_assert(sizeof(CodeOf<P>) == sizeof(TypeOf<P>));
+  return reinterpret_cast<const CodeOf<P>*>(values);
+}
+
+/// The codes of a row of a tile.
+template <class Steps, Precision P, class Row>
+[[gnu::always_inline]] inline void encode_row(Row x, const RowDivisors& by, CodeOf<P> (&out)[CodeTile<P>::cols]) {
+  if constexpr (std::is_same_v<Row, const TypeOf<P>*>)
+    std::memcpy(out, x, sizeof out);
+  else
+    Steps::template encode<P>(x, by, out);
+}
+
 /// Fills `strip` with the codes of the panel's columns from `col` on and zero codes, with the scales that are already in the matrix.
-template <class Steps, Precision P, class T>
-[[gnu::always_inline]] inline void encode_strip(const PanelRows<T>& panel, int col, TileStrip<P>& strip) {
+template <class Steps, Precision P, class Rows>
+[[gnu::always_inline]] inline void encode_strip(const PanelRows<Rows>& panel, int col, TileStrip<P>& strip) {
   using Tile = CodeTile<P>;
-  constexpr bool coded = std::is_same_v<T, TypeOf<P>>;
+  using Value = typename PanelRows<Rows>::Value;
+  constexpr bool coded = std::is_same_v<Value, TypeOf<P>>;
   const PackedView view = panel.out.view();
   const int count = std::min(TileStrip<P>::tiles, ceil_div(view.k - col, Tile::cols));
   TileDivisors<P> by[TileStrip<P>::tiles];
@@ -119,21 +139,19 @@ template <class Steps, Precision P, class T>
       by[t].set(view.panel_scales(panel.index(), first), second < view.k ? view.panel_scales(panel.index(), second) : nullptr,
                 tile_cols<P>(first, view.k) == Tile::cols);
     }
-  T zero{};
+  Value zero{};
   if constexpr (coded) zero.bits = static_cast<decltype(zero.bits)>(zero_code<P>);
   for (int i = 0; i < panel.rows.rows; ++i)
     for (int t = 0; t < count; ++t) {
-      const T* x = panel.rows.row(i) + col + t * Tile::cols;
+      const auto x = panel.rows.row(i) + (col + t * Tile::cols);
       const int cols = tile_cols<P>(col + t * Tile::cols, view.k);
-      T padded[Tile::cols];
-      if (cols < Tile::cols) {
-        std::fill(std::copy_n(x, cols, padded), padded + Tile::cols, zero);
-        x = padded;
+      if (cols == Tile::cols) {
+        encode_row<Steps, P>(x, by[t].row(i), strip.tile[t].codes[i]);
+      } else {
+        Value padded[Tile::cols];
+        for (int j = 0; j < Tile::cols; ++j) padded[j] = j < cols ? x[j] : zero;
+        encode_row<Steps, P>(static_cast<const Value*>(padded), by[t].row(i), strip.tile[t].codes[i]);
       }
-      if constexpr (coded)
-        std::memcpy(strip.tile[t].codes[i], x, sizeof strip.tile[t].codes[i]);
-      else
-        Steps::template encode<P>(x, by[t].row(i), strip.tile[t].codes[i]);
     }
   for (int i = panel.rows.rows; i < Tile::rows; ++i)
     for (Tile& tile : strip.tile) std::fill_n(tile.codes[i], Tile::cols, zero_code<P>);
@@ -151,8 +169,8 @@ template <class Steps, Precision P>
 }
 
 /// Encodes a panel with the scales that are already in the matrix; 16-bit formats get their exponents.
-template <class Steps, Precision P, class T>
-[[gnu::always_inline]] inline void encode_panel(const PanelRows<T>& panel) {
+template <class Steps, Precision P, class Rows>
+[[gnu::always_inline]] inline void encode_panel(const PanelRows<Rows>& panel) {
   using Tile = CodeTile<P>;
   PackedMatrix& out = panel.out;
   const PackedView view = out.view();
@@ -160,9 +178,12 @@ template <class Steps, Precision P, class T>
   for (int col = 0; col < view.k; col += Tile::cols) {
     const int cols = tile_cols<P>(col, view.k), steps = ceil_div(cols, Tile::pack), number = col % TileStrip<P>::cols / Tile::cols;
     std::uint8_t* place = out.codes() + view.panel().byte_offset(panel.first_row, col);
-    if (std::is_same_v<T, TypeOf<P>> && view.k % Tile::cols == 0 && panel.rows.rows == Tile::rows) {  // codes already, and no padding
-      turn_rows<Steps, P>(reinterpret_cast<const CodeOf<P>*>(panel.rows.data + col), panel.rows.stride, place, steps);
-    } else {
+    bool turned = false;
+    if constexpr (std::is_same_v<typename PanelRows<Rows>::Value, TypeOf<P>>) {  // codes already
+      turned = view.k % Tile::cols == 0 && panel.rows.rows == Tile::rows;        // and no padding
+      if (turned) turn_rows<Steps, P>(codes_of<P>(panel.rows.row(0) + col), panel.rows.stride, place, steps);
+    }
+    if (!turned) {
       if (number == 0) encode_strip<Steps>(panel, col, strip);
       turn_rows<Steps, P>(strip.tile[number].codes[0], Tile::cols, place, steps);
     }
@@ -171,8 +192,8 @@ template <class Steps, Precision P, class T>
 }
 
 /// Throws Error if one of the panel's weights, which are encoded, is not finite or too large for format P, of 16 bits.
-template <Precision P, class T>
-void refuse_panel(const PanelRows<T>& panel) {
+template <Precision P, class Rows>
+void refuse_panel(const PanelRows<Rows>& panel) {
   const int groups = panel.out.view().exponent_groups();
   const std::uint8_t* exponents = panel.out.exponents() + static_cast<std::ptrdiff_t>(panel.index()) * groups * CpuPanel::rows;
   if (std::find(exponents, exponents + groups * CpuPanel::rows, 255) == exponents + groups * CpuPanel::rows) return;
@@ -181,12 +202,12 @@ void refuse_panel(const PanelRows<T>& panel) {
       if (exponents[group * CpuPanel::rows + i] == 255) refuse_row<P>(panel.rows.row(i), panel.rows.cols, panel.first_row + i);
 }
 
-template <Precision P, class T>
-void absmax_panel_scalar(const PanelRows<T>& panel) {
+template <Precision P, class Rows>
+void absmax_panel_scalar(const PanelRows<Rows>& panel) {
   absmax_panel<PackScalar, P>(panel);
 }
-template <Precision P, class T>
-void encode_panel_scalar(const PanelRows<T>& panel) {
+template <Precision P, class Rows>
+void encode_panel_scalar(const PanelRows<Rows>& panel) {
   encode_panel<PackScalar, P>(panel);
 }
 
@@ -195,12 +216,12 @@ void encode_panel_scalar(const PanelRows<T>& panel) {
 #if defined(__x86_64__)
 VERNIER_TARGET_AVX2
 namespace vernier::cpu::avx2 {
-template <Precision P, class T>
-[[gnu::flatten]] void absmax_panel(const vernier::detail::PanelRows<T>& panel) {
+template <Precision P, class Rows>
+[[gnu::flatten]] void absmax_panel(const vernier::detail::PanelRows<Rows>& panel) {
   vernier::detail::absmax_panel<Pack, P>(panel);
 }
-template <Precision P, class T>
-[[gnu::flatten]] void encode_panel(const vernier::detail::PanelRows<T>& panel) {
+template <Precision P, class Rows>
+[[gnu::flatten]] void encode_panel(const vernier::detail::PanelRows<Rows>& panel) {
   vernier::detail::encode_panel<Pack, P>(panel);
 }
 }  // namespace vernier::cpu::avx2
@@ -208,12 +229,12 @@ VERNIER_TARGET_END
 
 VERNIER_TARGET_AVX512
 namespace vernier::cpu::avx512 {
-template <Precision P, class T>
-[[gnu::flatten]] void absmax_panel(const vernier::detail::PanelRows<T>& panel) {
+template <Precision P, class Rows>
+[[gnu::flatten]] void absmax_panel(const vernier::detail::PanelRows<Rows>& panel) {
   vernier::detail::absmax_panel<Pack, P>(panel);
 }
-template <Precision P, class T>
-[[gnu::flatten]] void encode_panel(const vernier::detail::PanelRows<T>& panel) {
+template <Precision P, class Rows>
+[[gnu::flatten]] void encode_panel(const vernier::detail::PanelRows<Rows>& panel) {
   vernier::detail::encode_panel<Pack, P>(panel);
 }
 }  // namespace vernier::cpu::avx512
@@ -223,27 +244,27 @@ VERNIER_TARGET_END
 namespace vernier::detail {
 
 /// A pass over one panel, compiled for one instruction set.
-template <class T>
-using PanelPass = void (*)(const PanelRows<T>&);
+template <class Rows>
+using PanelPass = void (*)(const PanelRows<Rows>&);
 
 /// absmax_panel() for `isa`, which the machine must have. All give the same bytes.
-template <Precision P, class T>
-PanelPass<T> absmax_pass([[maybe_unused]] cpu::Isa isa) {
+template <Precision P, class Rows>
+PanelPass<Rows> absmax_pass([[maybe_unused]] cpu::Isa isa) {
 #if defined(__x86_64__)
-  if (isa == cpu::Isa::avx512) return cpu::avx512::absmax_panel<P, T>;
-  if (isa == cpu::Isa::avx2) return cpu::avx2::absmax_panel<P, T>;
+  if (isa == cpu::Isa::avx512) return cpu::avx512::absmax_panel<P, Rows>;
+  if (isa == cpu::Isa::avx2) return cpu::avx2::absmax_panel<P, Rows>;
 #endif
-  return absmax_panel_scalar<P, T>;
+  return absmax_panel_scalar<P, Rows>;
 }
 
 /// encode_panel() for `isa`.
-template <Precision P, class T>
-PanelPass<T> encode_pass([[maybe_unused]] cpu::Isa isa) {
+template <Precision P, class Rows>
+PanelPass<Rows> encode_pass([[maybe_unused]] cpu::Isa isa) {
 #if defined(__x86_64__)
-  if (isa == cpu::Isa::avx512) return cpu::avx512::encode_panel<P, T>;
-  if (isa == cpu::Isa::avx2) return cpu::avx2::encode_panel<P, T>;
+  if (isa == cpu::Isa::avx512) return cpu::avx512::encode_panel<P, Rows>;
+  if (isa == cpu::Isa::avx2) return cpu::avx2::encode_panel<P, Rows>;
 #endif
-  return encode_panel_scalar<P, T>;
+  return encode_panel_scalar<P, Rows>;
 }
 
 }  // namespace vernier::detail

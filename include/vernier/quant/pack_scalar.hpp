@@ -11,6 +11,7 @@
 #include "vernier/core/math.hpp"
 #include "vernier/layout/weight_format.hpp"
 #include "vernier/quant/code_tile.hpp"
+#include "vernier/quant/int8_blocks.hpp"
 #include "vernier/types/type_of.hpp"
 
 namespace vernier::detail {
@@ -45,20 +46,21 @@ constexpr std::uint8_t exponent_of(std::uint16_t largest) {
 }
 
 struct PackScalar {
-  /// The largest magnitude_bits() in x[0, count).
-  template <class T>
-  static std::uint32_t absmax(const T* x, int count) {
+  /// The largest magnitude_bits() in x[0, count). Row: a pointer to float, f16 or bf16, or an Int8BlockRows::Row.
+  template <class Row>
+  static std::uint32_t absmax(Row x, int count) {
     std::int32_t most = 0;
     for (int i = 0; i < count; ++i) most = std::max(most, static_cast<std::int32_t>(magnitude_bits(x[i])));
     return static_cast<std::uint32_t>(most);
   }
 
   /// The codes of the 64 values of a row of a tile, of which each half is divided by a divisor of its own.
-  template <Precision P, class T>
-  [[gnu::always_inline]] static void encode(const T* x, const RowDivisors& by, CodeOf<P>* out) {
+  template <Precision P, class Row>
+  [[gnu::always_inline]] static void encode(Row x, const RowDivisors& by, CodeOf<P>* out) {
     for (const Divisor& half : by) {
       const float factor = half.multiplies ? half.inverse : 1.0f, divisor = half.multiplies ? 1.0f : half.value;
-      for (int i = 0; i < divisor_width; ++i) *out++ = static_cast<CodeOf<P>>(TypeOf<P>::encode(value_of(*x++) * factor / divisor).bits);
+      for (int i = 0; i < divisor_width; ++i) out[i] = static_cast<CodeOf<P>>(TypeOf<P>::encode(value_of(x[i]) * factor / divisor).bits);
+      x = x + divisor_width, out += divisor_width;
     }
   }
 

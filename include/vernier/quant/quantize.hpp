@@ -10,6 +10,7 @@
 #include "vernier/cpu/parallel.hpp"
 #include "vernier/layout/packed_matrix.hpp"
 #include "vernier/quant/code_tile.hpp"
+#include "vernier/quant/int8_blocks.hpp"
 #include "vernier/quant/pack_panel.hpp"
 #include "vernier/quant/scales.hpp"
 #include "vernier/types/type_of.hpp"
@@ -19,8 +20,8 @@ namespace vernier {
 namespace detail {
 
 /// f(first row, rows of that panel) for each panel of `rows`, in parallel if there is a pool.
-template <class T, class F>
-void for_panels(cpu::ThreadPool* pool, MatrixView<T> rows, F&& f) {
+template <class Rows, class F>
+void for_panels(cpu::ThreadPool* pool, const Rows& rows, F&& f) {
   const auto one = [&](std::int64_t index) {
     const int row = static_cast<int>(index) * CpuPanel::rows;
     f(row, rows.slice_rows(row, std::min(CpuPanel::rows, rows.rows - row)));
@@ -34,38 +35,40 @@ void for_panels(cpu::ThreadPool* pool, MatrixView<T> rows, F&& f) {
 
 /// Rows that share no scale with those of another panel. They are read twice, for the scales and for the codes, while they are still in the
 /// cache; formats without scales once, since what they cannot hold shows in their exponents.
-template <Precision P, class T>
-void pack_panel(const PanelRows<T>& panel, cpu::Isa isa) {
+template <Precision P, class Rows>
+void pack_panel(const PanelRows<Rows>& panel, cpu::Isa isa) {
   if constexpr (bits(P) == 16) {
-    encode_pass<P, T>(isa)(panel);
+    encode_pass<P, Rows>(isa)(panel);
     refuse_panel<P>(panel);
   } else {
-    absmax_pass<P, T>(isa)(panel);
+    absmax_pass<P, Rows>(isa)(panel);
     finish_scales<P>(panel.out, panel.index());
-    encode_pass<P, T>(isa)(panel);
+    encode_pass<P, Rows>(isa)(panel);
   }
 }
 
 /// Where panels share scales, the second reading has to wait for all of the first.
-template <Precision P, class T>
-void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const T> rows, cpu::ThreadPool* pool, cpu::Isa isa) {
-  const auto for_all = [&](auto&& f) { for_panels(pool, rows, [&](int row, auto part) { f(PanelRows<T>{out, first_row + row, part}); }); };
+template <Precision P, class Rows>
+void quantize_rows(PackedMatrix& out, int first_row, const Rows& rows, cpu::ThreadPool* pool, cpu::Isa isa) {
+  const auto for_all = [&](auto&& f) {
+    for_panels(pool, rows, [&](int row, auto part) { f(PanelRows<Rows>{out, first_row + row, part}); });
+  };
   const Scaling scaling = out.format().scaling;
   if (scaling != Scaling::tensor && scaling != Scaling::block) return for_all([&](const auto& panel) { pack_panel<P>(panel, isa); });
   if constexpr (bits(P) != 16) {
-    for_all(absmax_pass<P, T>(isa));
+    for_all(absmax_pass<P, Rows>(isa));
     const int band = scaling == Scaling::tensor ? rows.rows : out.format().group;
     for (int row = 0; row < rows.rows; row += band) share_absmax(out, first_row + row, std::min(band, rows.rows - row));
     for_all([&](const auto& panel) {
       finish_scales<P>(panel.out, panel.index());
-      encode_pass<P, T>(isa)(panel);
+      encode_pass<P, Rows>(isa)(panel);
     });
   }
 }
 
-/// quantize_rows() for one type of values.
-template <class T>
-void quantize_checked_rows(PackedMatrix& out, int first_row, MatrixView<const T> rows, cpu::ThreadPool* pool, cpu::Isa isa) {
+/// quantize_rows() for one type of rows.
+template <class Rows>
+void quantize_checked_rows(PackedMatrix& out, int first_row, const Rows& rows, cpu::ThreadPool* pool, cpu::Isa isa) {
   expect_panel_rows("vernier::quantize_rows", out, first_row, rows.rows, rows.cols);
   if (out.format().scaling == Scaling::tensor)
     expect(rows.rows == out.n(), "vernier::quantize_rows", rows.rows, " of ", out.n(), " rows; a scale per tensor needs all rows at once");
@@ -74,7 +77,7 @@ void quantize_checked_rows(PackedMatrix& out, int first_row, MatrixView<const T>
     expect(first_row % band == 0 && (rows.rows % band == 0 || first_row + rows.rows == out.n()), "vernier::quantize_rows", rows.rows,
            " rows from row ", first_row, " cut a block of ", band, " rows");
   }
-  visit_precision(out.format().precision, [&]<Precision P>() { quantize_rows<P, T>(out, first_row, rows, pool, isa); });
+  visit_precision(out.format().precision, [&]<Precision P>() { quantize_rows<P, Rows>(out, first_row, rows, pool, isa); });
 }
 
 /// Writes up to 32 rows in float; scales never change inside divisor_width columns.
@@ -117,6 +120,13 @@ inline void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const f16
 }
 inline void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const bf16> rows, cpu::ThreadPool* pool = nullptr,
                           cpu::Isa isa = cpu::selected_isa()) {
+  detail::quantize_checked_rows(out, first_row, rows, pool, isa);
+}
+
+/// The same from blocks of integers, as if they were the floats that they stand for. rows.cols must be a multiple of 32.
+inline void quantize_rows(PackedMatrix& out, int first_row, const Int8BlockRows& rows, cpu::ThreadPool* pool = nullptr,
+                          cpu::Isa isa = cpu::selected_isa()) {
+  expect(rows.cols % Int8BlockRows::block == 0, "vernier::quantize_rows", rows.cols, " columns in blocks of ", Int8BlockRows::block);
   detail::quantize_checked_rows(out, first_row, rows, pool, isa);
 }
 

@@ -21,10 +21,11 @@ void pack_codes(PackedMatrix& out, int first_row, MatrixView<const CodeOf<P>> co
   const CpuPanel panel = out.panel();
   expect(P == panel.precision, "vernier::pack_codes", "codes of ", name(P), " into a matrix of ", name(panel.precision));
   expect_panel_rows("vernier::pack_codes", out, first_row, codes.rows, codes.cols);
-  const auto encode = detail::encode_pass<P, TypeOf<P>>(cpu::selected_isa());
+  using Values = MatrixView<const TypeOf<P>>;
+  const auto encode = detail::encode_pass<P, Values>(cpu::selected_isa());
   for (int row = 0; row < codes.rows; row += CpuPanel::rows) {
     const MatrixView<const CodeOf<P>> rows = codes.slice_rows(row, std::min(CpuPanel::rows, codes.rows - row));
-    encode({out, first_row + row, {reinterpret_cast<const TypeOf<P>*>(rows.data), rows.rows, rows.cols, rows.stride}});
+    encode({out, first_row + row, Values(reinterpret_cast<const TypeOf<P>*>(rows.data), rows.rows, rows.cols, rows.stride)});
   }
 }
 

@@ -50,8 +50,8 @@ constexpr std::uint32_t refused_from() {
 }
 
 /// Throws the error for the first value in row `row` that P cannot hold.
-template <Precision P, class T>
-[[noreturn]] void refuse_row(const T* x, int cols, int row) {
+template <Precision P, class Row>
+[[noreturn]] void refuse_row(Row x, int cols, int row) {
   int col = 0;
   while (col < cols - 1 && magnitude_bits(x[col]) < refused_from<P>()) ++col;
   const bool finite = magnitude_bits(x[col]) < infinity_bits;
