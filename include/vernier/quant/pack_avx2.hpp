@@ -73,21 +73,38 @@ struct Pack : vernier::detail::PackScalar {
     Scalar::turn<Lane>(from + step * int{sizeof(Lane)}, stride, out + step * step_bytes, steps - step);
   }
 
-  template <int Pack>
-  static void largest(const std::uint8_t* tile, int steps, std::uint16_t* most) {
-    for (int row = 0; row < CpuPanel::rows; row += 16 / Pack) {
-      __m256i sixteen = _mm256_setzero_si256();
-      for (int step = 0; step < steps; ++step) {
-        const auto* at = reinterpret_cast<const __m256i*>(tile + (step * CpuPanel::rows + row) * 2 * Pack);
-        sixteen = _mm256_max_epi16(sixteen, _mm256_and_si256(_mm256_loadu_si256(at), _mm256_set1_epi16(0x7fff)));
+  template <Precision P>
+  static void exponents(const std::uint8_t* tile, int steps, std::uint8_t* out) {
+    constexpr int pack = CpuPanel::pack(P), rows = 16 / pack;  // of a vector
+    for (int row = 0; row < CpuPanel::rows; row += rows) {
+      const __m256i largest = largest_of(tile + row * 2 * pack, steps, CpuPanel::rows * 2 * pack);
+      for (int half = 0; half < 2; ++half) {
+        const __m128i eight = half == 0 ? _mm256_castsi256_si128(largest) : _mm256_extracti128_si256(largest, 1);
+        alignas(32) std::array<std::uint32_t, 8> exponents;
+        if constexpr (P == Precision::f16) {
+          _mm256_store_si256(reinterpret_cast<__m256i*>(exponents.data()),
+                             _mm256_srli_epi32(_mm256_castps_si256(_mm256_cvtph_ps(eight)), 23));
+          for (std::size_t i = 0; i < 8; ++i) out[row + 8 * half + static_cast<int>(i)] = static_cast<std::uint8_t>(exponents[i]);
+        } else {  // pairs of a row
+          const __m128i four = _mm_max_epi16(eight, _mm_srli_epi32(eight, 16));
+          _mm_store_si128(reinterpret_cast<__m128i*>(exponents.data()), _mm_srli_epi32(_mm_slli_epi32(four, 16), 23));
+          for (std::size_t i = 0; i < 4; ++i) out[row + 4 * half + static_cast<int>(i)] = static_cast<std::uint8_t>(exponents[i]);
+        }
       }
-      alignas(32) std::array<std::uint16_t, 16> lanes;
-      _mm256_store_si256(reinterpret_cast<__m256i*>(lanes.data()), sixteen);
-      for (int i = 0; i < 16 / Pack; ++i) most[row + i] = *std::max_element(lanes.begin() + Pack * i, lanes.begin() + Pack * (i + 1));
     }
   }
 
  private:
+  /// The largest magnitudes of sixteen lanes that come `steps` times, two chains at a time.
+  static __m256i largest_of(const std::uint8_t* from, int steps, int step_bytes) {
+    __m256i most[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+    for (int step = 0; step < steps; ++step) {
+      const __m256i lanes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + step * step_bytes));
+      most[step % 2] = _mm256_max_epi16(most[step % 2], _mm256_and_si256(lanes, _mm256_set1_epi16(0x7fff)));
+    }
+    return _mm256_max_epi16(most[0], most[1]);
+  }
+
   template <Precision P, class Row>
   static void encode_32(Row x, const vernier::detail::Divisor& by, std::uint8_t* out) {
     static_assert(vernier::detail::divisor_width == 32, "vernier: four vectors of eight values are packed to 32 bytes");

@@ -148,22 +148,38 @@ struct Pack : vernier::detail::PackScalar {
     Scalar::turn<Lane>(from + step * int{sizeof(Lane)}, stride, out + step * step_bytes, steps - step);
   }
 
-  template <int Pack>
-  static void largest(const std::uint8_t* tile, int steps, std::uint16_t* most) {
-    for (int row = 0; row < CpuPanel::rows; row += 32 / Pack) {
-      __m512i lanes = _mm512_setzero_si512();
-      for (int step = 0; step < steps; ++step)
-        lanes = _mm512_max_epi16(
-            lanes, _mm512_and_si512(_mm512_loadu_si512(tile + (step * CpuPanel::rows + row) * 2 * Pack), _mm512_set1_epi16(0x7fff)));
-      if constexpr (Pack == 1)
-        _mm512_storeu_si512(most + row, lanes);
-      else
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(most + row),
-                            _mm512_cvtepi32_epi16(_mm512_max_epi16(lanes, _mm512_srli_epi32(lanes, 16))));
+  template <Precision P>
+  static void exponents(const std::uint8_t* tile, int steps, std::uint8_t* out) {
+    constexpr int step_bytes = CpuPanel::rows * 2 * CpuPanel::pack(P);
+    const auto store = [&](int row, __m512i floats) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(out + row), _mm512_cvtepi32_epi8(_mm512_srli_epi32(floats, 23)));
+    };
+    if constexpr (P == Precision::f16) {
+      const __m512i largest = largest_of(tile, steps, step_bytes);
+      store(0, _mm512_castps_si512(_mm512_cvtph_ps(_mm512_castsi512_si256(largest))));
+      store(16, _mm512_castps_si512(_mm512_cvtph_ps(_mm512_extracti64x4_epi64(largest, 1))));
+    } else {
+      for (int row = 0; row < CpuPanel::rows; row += 16) {  // pairs of a row
+        const __m512i largest = largest_of(tile + row * 4, steps, step_bytes);
+        store(row, _mm512_slli_epi32(_mm512_max_epi16(largest, _mm512_srli_epi32(largest, 16)), 16));
+      }
     }
   }
 
  private:
+  /// The largest magnitudes of 32 lanes that come `steps` times, four chains at a time.
+  static __m512i largest_of(const std::uint8_t* from, int steps, int step_bytes) {
+    __m512i most[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+    const auto add = [&](__m512i& chain, int step) {
+      chain = _mm512_max_epi16(chain, _mm512_and_si512(_mm512_loadu_si512(from + step * step_bytes), _mm512_set1_epi16(0x7fff)));
+    };
+    int step = 0;
+    for (; step + 4 <= steps; step += 4)
+      for (int i = 0; i < 4; ++i) add(most[i], step + i);
+    for (; step < steps; ++step) add(most[0], step);
+    return _mm512_max_epi16(_mm512_max_epi16(most[0], most[1]), _mm512_max_epi16(most[2], most[3]));
+  }
+
   /// 64 values and what they are to be divided by; 64 codes in the lowest words of lanes of 32 bits.
   struct Quotients {
     __m512 values[4];

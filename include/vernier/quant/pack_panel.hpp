@@ -157,17 +157,6 @@ template <class Steps, Precision P, class Rows>
     for (Tile& tile : strip.tile) std::fill_n(tile.codes[i], Tile::cols, zero_code<P>);
 }
 
-/// The exponents of a tile of 16-bit weights that lies in `place`.
-template <class Steps, Precision P>
-[[gnu::always_inline]] inline void store_exponents(PackedMatrix& out, int panel_index, int col, const std::uint8_t* place, int steps) {
-  std::uint16_t largest[CpuPanel::rows];
-  Steps::template largest<CodeTile<P>::pack>(place, steps, largest);
-  const std::ptrdiff_t group = std::ptrdiff_t{panel_index} * out.view().exponent_groups() + col / exponent_group;
-  std::uint8_t exponents[CpuPanel::rows];
-  for (int i = 0; i < CpuPanel::rows; ++i) exponents[i] = exponent_of<P>(largest[i]);
-  std::memcpy(out.exponents() + group * CpuPanel::rows, exponents, sizeof exponents);
-}
-
 /// Encodes a panel with the scales that are already in the matrix; 16-bit formats get their exponents.
 template <class Steps, Precision P, class Rows>
 [[gnu::always_inline]] inline void encode_panel(const PanelRows<Rows>& panel) {
@@ -187,7 +176,10 @@ template <class Steps, Precision P, class Rows>
       if (number == 0) encode_strip<Steps>(panel, col, strip);
       turn_rows<Steps, P>(strip.tile[number].codes[0], Tile::cols, place, steps);
     }
-    if constexpr (bits(P) == 16) store_exponents<Steps, P>(out, panel.index(), col, place, steps);
+    if constexpr (bits(P) == 16) {
+      const std::ptrdiff_t group = std::ptrdiff_t{panel.index()} * view.exponent_groups() + col / exponent_group;
+      Steps::template exponents<P>(place, steps, out.exponents() + group * Tile::rows);
+    }
   }
 }
 

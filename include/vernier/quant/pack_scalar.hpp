@@ -39,12 +39,6 @@ constexpr std::uint32_t magnitude_bits(T x) {
   return float_bits(value_of(x)) & 0x7fffffffu;
 }
 
-/// The exponent of PackedView::exponents for the largest magnitude of 16 bits among weights of format P.
-template <Precision P>
-constexpr std::uint8_t exponent_of(std::uint16_t largest) {
-  return static_cast<std::uint8_t>(float_bits(TypeOf<P>{largest}.decode()) >> 23);
-}
-
 struct PackScalar {
   /// The largest magnitude_bits() in x[0, count). Row: a pointer to float, f16 or bf16, or an Int8BlockRows::Row.
   template <class Row>
@@ -79,16 +73,18 @@ struct PackScalar {
         std::memcpy(out, from + row * stride + step * int{sizeof(Lane)}, sizeof(Lane));
   }
 
-  /// The largest magnitudes, by row, of a tile of `steps` steps of 16-bit floats that is turned already.
-  template <int Pack>
-  static void largest(const std::uint8_t* tile, int steps, std::uint16_t* most) {
-    std::fill_n(most, CpuPanel::rows, std::uint16_t{0});
+  /// The exponents (see PackedView) of 32 rows of f16 or bf16 from a tile of `steps` steps that is turned already.
+  template <Precision P>
+  static void exponents(const std::uint8_t* tile, int steps, std::uint8_t* out) {
+    std::uint16_t largest[CpuPanel::rows] = {};  // magnitudes compare like their codes
+    constexpr int pack = CpuPanel::pack(P);
     for (int step = 0; step < steps; ++step)
-      for (int i = 0; i < CpuPanel::rows * Pack; ++i, tile += 2) {
+      for (int i = 0; i < CpuPanel::rows * pack; ++i, tile += 2) {
         std::uint16_t code;
         std::memcpy(&code, tile, sizeof code);
-        most[i / Pack] = std::max(most[i / Pack], static_cast<std::uint16_t>(code & 0x7fffu));
+        largest[i / pack] = std::max(largest[i / pack], static_cast<std::uint16_t>(code & 0x7fffu));
       }
+    for (int i = 0; i < CpuPanel::rows; ++i) out[i] = static_cast<std::uint8_t>(float_bits(TypeOf<P>{largest[i]}.decode()) >> 23);
   }
 };
 
