@@ -206,7 +206,7 @@ struct Pack : vernier::detail::PackScalar {
       codes.lanes[i] = _mm512_castps_si512(sum);
       farthest = _mm512_range_ps(farthest, rest, larger_magnitude);
     }
-    const float middle = 0.5f - 0x1p-15f;
+    const float middle = 0.5f - 0x1p-16f;
     if (_mm512_cmp_ps_mask(farthest, _mm512_set1_ps(middle), _CMP_GT_OQ) != 0) [[unlikely]]
       for (std::size_t i = 0; i < 4; ++i) codes.lanes[i] = _mm512_castps_si512(_mm512_add_ps(q.divided(i), to_integer()));
     return codes;

@@ -188,7 +188,7 @@ template <Precision P, class Rows>
 void refuse_panel(const PanelRows<Rows>& panel) {
   const int groups = panel.out.view().exponent_groups();
   const std::uint8_t* exponents = panel.out.exponents() + static_cast<std::ptrdiff_t>(panel.index()) * groups * CpuPanel::rows;
-  if (std::find(exponents, exponents + groups * CpuPanel::rows, 255) == exponents + groups * CpuPanel::rows) return;
+  if (std::memchr(exponents, 255, static_cast<std::size_t>(groups * CpuPanel::rows)) == nullptr) return;
   for (int i = 0; i < panel.rows.rows; ++i)
     for (int group = 0; group < groups; ++group)
       if (exponents[group * CpuPanel::rows + i] == 255) refuse_row<P>(panel.rows.row(i), panel.rows.cols, panel.first_row + i);
