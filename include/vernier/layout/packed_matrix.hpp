@@ -19,7 +19,7 @@
 namespace vernier {
 
 /// Raised whenever the same weights come to lie in other bytes: another order, other scales, another rounding. Stored matrices carry it.
-inline constexpr std::uint32_t packed_layout_version = 2;
+inline constexpr std::uint32_t packed_layout_version = 3;
 
 class PanelSource;
 

@@ -51,14 +51,14 @@ struct Pack : vernier::detail::PackScalar {
   }
 
   template <Precision P, class Row>
-  static void encode(Row x, const vernier::detail::RowDivisors& by, CodeOf<P>* out) {
+  static void encode(Row x, const vernier::detail::RowNormalizers& normal, CodeOf<P>* out) {
     if constexpr (P == Precision::e4m3 || P == Precision::e5m2 || P == Precision::bf16) {
-      Scalar::encode<P>(x, by, out);
+      Scalar::encode<P>(x, normal, out);
     } else if constexpr (P == Precision::f16) {
       for (int i = 0; i < 64; i += 8)
         _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), _mm256_cvtps_ph(load8(x + i), _MM_FROUND_TO_NEAREST_INT));
     } else {
-      for (int half = 0; half < 2; ++half) encode_32<P>(x + 32 * half, by[static_cast<std::size_t>(half)], out + 32 * half);
+      for (int half = 0; half < 2; ++half) encode_32<P>(x + 32 * half, normal[static_cast<std::size_t>(half)], out + 32 * half);
     }
   }
 
@@ -106,12 +106,12 @@ struct Pack : vernier::detail::PackScalar {
   }
 
   template <Precision P, class Row>
-  static void encode_32(Row x, const vernier::detail::Divisor& by, std::uint8_t* out) {
-    static_assert(vernier::detail::divisor_width == 32, "vernier: four vectors of eight values are packed to 32 bytes");
+  static void encode_32(Row x, const vernier::detail::Normalizer& normal, std::uint8_t* out) {
+    static_assert(vernier::detail::share_width == 32, "vernier: four vectors of eight values are packed to 32 bytes");
     __m256i codes[4];
     for (int i = 0; i < 4; ++i) {
       __m256 v = load8(x + 8 * i);
-      v = by.multiplies ? _mm256_mul_ps(v, _mm256_set1_ps(by.inverse)) : _mm256_div_ps(v, _mm256_set1_ps(by.value));
+      v = normal.divides ? _mm256_div_ps(v, _mm256_set1_ps(normal.by)) : _mm256_mul_ps(v, _mm256_set1_ps(normal.by));
       if constexpr (P == Precision::nf4)
         codes[i] = encode_nf4(v);
       else

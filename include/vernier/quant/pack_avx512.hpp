@@ -114,20 +114,24 @@ struct Pack : vernier::detail::PackScalar {
   }
 
   template <Precision P, class Row>
-  static void encode(Row x, const vernier::detail::RowDivisors& by, CodeOf<P>* out) {
+  static void encode(Row x, const vernier::detail::RowNormalizers& normal, CodeOf<P>* out) {
     if constexpr (P == Precision::e4m3 || P == Precision::e5m2 || P == Precision::bf16) {
-      Scalar::encode<P>(x, by, out);
+      Scalar::encode<P>(x, normal, out);
     } else if constexpr (P == Precision::f16) {
       __m512 values[4];
       load64(x, values);
       for (int i = 0; i < 4; ++i)
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 16 * i), _mm512_cvtps_ph(values[i], _MM_FROUND_TO_NEAREST_INT));
     } else {
-      static_assert(vernier::detail::divisor_width == 32, "vernier: two vectors of sixteen values have a divisor");
-      Quotients q;
-      load64(x, q.values);
-      for (std::size_t i = 0; i < 4; ++i) q.by[i] = by[i / 2];
-      store_bytes(P == Precision::nf4 ? encode_nf4(q) : encode_i8(q), out);
+      static_assert(vernier::detail::share_width == 32, "vernier: two vectors of sixteen values share a scale");
+      __m512 values[4];
+      load64(x, values);
+      __m512i codes[4];
+      for (int i = 0; i < 4; ++i) {
+        const __m512 v = normalized(values[i], normal[static_cast<std::size_t>(i / 2)]);
+        codes[i] = P == Precision::nf4 ? encode_nf4(v) : _mm512_cvtps_epi32(v);
+      }
+      store_bytes(codes, out);
     }
   }
 
@@ -180,58 +184,27 @@ struct Pack : vernier::detail::PackScalar {
     return _mm512_max_epi16(_mm512_max_epi16(most[0], most[1]), _mm512_max_epi16(most[2], most[3]));
   }
 
-  /// 64 values and what they are to be divided by; 64 codes in the lowest words of lanes of 32 bits.
-  struct Quotients {
-    __m512 values[4];
-    std::array<vernier::detail::Divisor, 4> by;
-
-    __m512 times_inverse(std::size_t i) const { return _mm512_mul_ps(values[i], _mm512_set1_ps(by[i].inverse)); }
-    __m512 divided(std::size_t i) const { return _mm512_div_ps(values[i], _mm512_set1_ps(by[i].value)); }
-  };
-  struct Codes {
-    __m512i lanes[4];
-  };
-
-  /// Adding it leaves the integer that is nearest to a small number, ties to even, in the lowest bits of the sum: 1.5 * 2^23.
-  static __m512 to_integer() { return _mm512_set1_ps(12582912.0f); }
-
-  /// x times the inverse is within 2^-16 of x / value as it is rounded, both being below 128, so they round to the same integer unless they
-  /// are that near to the middle between two; then all are divided.
-  static Codes encode_i8(const Quotients& q) {
-    constexpr int larger_magnitude = 0b1011;  // of two, without its sign
-    Codes codes;
-    __m512 farthest = _mm512_setzero_ps();  // from an integer
-    for (std::size_t i = 0; i < 4; ++i) {
-      const __m512 v = q.times_inverse(i), sum = _mm512_add_ps(v, to_integer()), rest = _mm512_sub_ps(v, _mm512_sub_ps(sum, to_integer()));
-      codes.lanes[i] = _mm512_castps_si512(sum);
-      farthest = _mm512_range_ps(farthest, rest, larger_magnitude);
-    }
-    const float middle = 0.5f - 0x1p-16f;
-    if (_mm512_cmp_ps_mask(farthest, _mm512_set1_ps(middle), _CMP_GT_OQ) != 0) [[unlikely]]
-      for (std::size_t i = 0; i < 4; ++i) codes.lanes[i] = _mm512_castps_si512(_mm512_add_ps(q.divided(i), to_integer()));
-    return codes;
+  static __m512 normalized(__m512 x, const vernier::detail::Normalizer& normal) {
+    const __m512 by = _mm512_set1_ps(normal.by);
+    return normal.divides ? _mm512_div_ps(x, by) : _mm512_mul_ps(x, by);
   }
 
-  static Codes encode_nf4(const Quotients& q) {
-    using Cells = vernier::detail::Nf4Cells;
-    const Cells& cells = vernier::detail::nf4_cells;
-    Codes codes;
-    for (std::size_t i = 0; i < 4; ++i) {
-      const __m512 v = q.by[i].multiplies ? q.times_inverse(i) : q.divided(i);
-      const __m512i cell = _mm512_castps_si512(_mm512_add_ps(_mm512_mul_ps(v, _mm512_set1_ps(Cells::per_unit)), to_integer()));
-      const __m512 border = _mm512_permutex2var_ps(_mm512_load_ps(cells.borders.data()), cell, _mm512_load_ps(cells.borders.data() + 16));
-      const __m512i below =
-          _mm512_permutex2var_epi32(_mm512_load_si512(cells.codes.data()), cell, _mm512_load_si512(cells.codes.data() + 16));
-      codes.lanes[i] = _mm512_mask_add_epi32(below, _mm512_cmp_ps_mask(v, border, _CMP_GT_OQ), below, _mm512_set1_epi32(1));
-    }
-    return codes;
+  /// Adding 1.5 * 2^23 leaves the integer that is nearest to a small number in the lowest bits of the sum.
+  static __m512i encode_nf4(__m512 x) {
+    const vernier::detail::Nf4Cells& cells = vernier::detail::nf4_cells;
+    const __m512 per_unit = _mm512_set1_ps(vernier::detail::Nf4Cells::per_unit), to_integer = _mm512_set1_ps(12582912.0f);
+    const __m512i cell = _mm512_castps_si512(_mm512_add_ps(_mm512_mul_ps(x, per_unit), to_integer));
+    const __m512 border = _mm512_permutex2var_ps(_mm512_load_ps(cells.borders.data()), cell, _mm512_load_ps(cells.borders.data() + 16));
+    const __m512i below =
+        _mm512_permutex2var_epi32(_mm512_load_si512(cells.codes.data()), cell, _mm512_load_si512(cells.codes.data() + 16));
+    return _mm512_mask_add_epi32(below, _mm512_cmp_ps_mask(x, border, _CMP_GT_OQ), below, _mm512_set1_epi32(1));
   }
 
-  /// The lowest bytes of 64 lanes, whose lowest words they are as well.
-  static void store_bytes(const Codes& codes, std::uint8_t* out) {
+  /// 64 small integers as bytes.
+  static void store_bytes(const __m512i (&codes)[4], std::uint8_t* out) {
     const __m512i words = _mm512_loadu_si512(even_words.data());
-    const __m512i low = _mm512_permutex2var_epi16(codes.lanes[0], words, codes.lanes[1]);
-    const __m512i high = _mm512_permutex2var_epi16(codes.lanes[2], words, codes.lanes[3]);
+    const __m512i low = _mm512_permutex2var_epi16(codes[0], words, codes[1]);
+    const __m512i high = _mm512_permutex2var_epi16(codes[2], words, codes[3]);
     // Packing works within quarters of a vector; the permute puts eights of codes back in order.
     const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
     _mm512_storeu_si512(out, _mm512_permutexvar_epi64(order, _mm512_packs_epi16(low, high)));

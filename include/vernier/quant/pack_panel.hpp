@@ -54,30 +54,30 @@ template <class Steps, Precision P, class Rows>
   }
 }
 
-/// The divisors of the rows of a tile, by halves of its columns. `whole` says that these are whole nf4 blocks, which bitsandbytes
-/// multiplies; it divides a short one. Formats of 16 bits have none.
+/// The normalizers of the rows of a tile, by halves of its columns. Formats of 16 bits have none.
 template <Precision P>
-class TileDivisors {
+class TileNormalizers {
  public:
-  /// From the scales that rows have in each half; null for a half that lies behind the last column.
+  /// From the scales that rows have in each half; null for a half that lies behind the last column. `whole` says that these are whole nf4
+  /// blocks; bitsandbytes divides a short one.
   [[gnu::always_inline]] void set(const float* first, const float* second, bool whole) {
-    multiplies_ = P == Precision::nf4 && whole;
-    for (int i = 0; i < CpuPanel::rows; ++i) set(first[i], values_[0][i], inverses_[0][i]);
-    for (int i = 0; i < CpuPanel::rows; ++i) set(second == nullptr ? 1.0f : second[i], values_[1][i], inverses_[1][i]);
+    divides_ = P == Precision::nf4 && !whole;
+    for (int i = 0; i < CpuPanel::rows; ++i) by_[0][i] = of(first[i]);
+    for (int i = 0; i < CpuPanel::rows; ++i) by_[1][i] = of(second == nullptr ? 1.0f : second[i]);
   }
-  [[gnu::always_inline]] RowDivisors row(int i) const {
+  [[gnu::always_inline]] RowNormalizers row(int i) const {
     if constexpr (bits(P) == 16) return {};
-    return {Divisor{values_[0][i], inverses_[0][i], multiplies_}, Divisor{values_[1][i], inverses_[1][i], multiplies_}};
+    return {Normalizer{by_[0][i], divides_}, Normalizer{by_[1][i], divides_}};
   }
 
  private:
-  [[gnu::always_inline]] void set(float scale, float& value, float& inverse) const {
-    value = scale == 0.0f ? 1.0f : scale;
-    inverse = multiplies_ ? nf4_inverse(scale) : 1.0f / value;
+  [[gnu::always_inline]] float of(float scale) const {
+    if (P == Precision::nf4) return divides_ ? scale : nf4_inverse(scale);
+    return inverse_scale(scale);
   }
 
-  float values_[2][CpuPanel::rows], inverses_[2][CpuPanel::rows];
-  bool multiplies_ = false;
+  float by_[2][CpuPanel::rows];
+  bool divides_ = false;
 };
 
 /// Turns rows of codes, `stride` of them apart, into `steps` steps of a panel.
@@ -117,11 +117,11 @@ const CodeOf<P>* codes_of(const TypeOf<P>* values) {
 
 /// The codes of a row of a tile.
 template <class Steps, Precision P, class Row>
-[[gnu::always_inline]] inline void encode_row(Row x, const RowDivisors& by, CodeOf<P> (&out)[CodeTile<P>::cols]) {
+[[gnu::always_inline]] inline void encode_row(Row x, const RowNormalizers& normal, CodeOf<P> (&out)[CodeTile<P>::cols]) {
   if constexpr (std::is_same_v<Row, const TypeOf<P>*>)
     std::memcpy(out, x, sizeof out);
   else
-    Steps::template encode<P>(x, by, out);
+    Steps::template encode<P>(x, normal, out);
 }
 
 /// Fills `strip` with the codes of the panel's columns from `col` on and zero codes, with the scales that are already in the matrix.
@@ -132,12 +132,12 @@ template <class Steps, Precision P, class Rows>
   constexpr bool coded = std::is_same_v<Value, TypeOf<P>>;
   const PackedView view = panel.out.view();
   const int count = std::min(TileStrip<P>::tiles, ceil_div(view.k - col, Tile::cols));
-  TileDivisors<P> by[TileStrip<P>::tiles];
+  TileNormalizers<P> normal[TileStrip<P>::tiles];
   if constexpr (bits(P) != 16 && !coded)
     for (int t = 0; t < count; ++t) {
-      const int first = col + t * Tile::cols, second = first + divisor_width;
-      by[t].set(view.panel_scales(panel.index(), first), second < view.k ? view.panel_scales(panel.index(), second) : nullptr,
-                tile_cols<P>(first, view.k) == Tile::cols);
+      const int first = col + t * Tile::cols, second = first + share_width;
+      normal[t].set(view.panel_scales(panel.index(), first), second < view.k ? view.panel_scales(panel.index(), second) : nullptr,
+                    tile_cols<P>(first, view.k) == Tile::cols);
     }
   Value zero{};
   if constexpr (coded) zero.bits = static_cast<decltype(zero.bits)>(zero_code<P>);
@@ -146,11 +146,11 @@ template <class Steps, Precision P, class Rows>
       const auto x = panel.rows.row(i) + (col + t * Tile::cols);
       const int cols = tile_cols<P>(col + t * Tile::cols, view.k);
       if (cols == Tile::cols) {
-        encode_row<Steps, P>(x, by[t].row(i), strip.tile[t].codes[i]);
+        encode_row<Steps, P>(x, normal[t].row(i), strip.tile[t].codes[i]);
       } else {
         Value padded[Tile::cols];
         for (int j = 0; j < Tile::cols; ++j) padded[j] = j < cols ? x[j] : zero;
-        encode_row<Steps, P>(static_cast<const Value*>(padded), by[t].row(i), strip.tile[t].codes[i]);
+        encode_row<Steps, P>(static_cast<const Value*>(padded), normal[t].row(i), strip.tile[t].codes[i]);
       }
     }
   for (int i = panel.rows.rows; i < Tile::rows; ++i)

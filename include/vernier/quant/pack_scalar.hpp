@@ -16,18 +16,17 @@
 
 namespace vernier::detail {
 
-/// Columns of a tile that share a divisor for certain: groups are multiples of it.
-inline constexpr int divisor_width = group_granularity;
+/// Columns of a tile that share a scale for certain: groups are multiples of it.
+inline constexpr int share_width = group_granularity;
 
-/// What values that share a scale are divided by before they are encoded; `inverse` is 1 / value, rounded. If `multiplies`, they are
-/// multiplied by the inverse instead, which rounds differently.
-struct Divisor {
-  float value = 1, inverse = 1;
-  bool multiplies = false;
+/// What values that share a scale are multiplied by before they are encoded, or divided by.
+struct Normalizer {
+  float by = 1;
+  bool divides = false;
 };
 
 /// Those of a row of a tile of 64 columns.
-using RowDivisors = std::array<Divisor, 64 / divisor_width>;
+using RowNormalizers = std::array<Normalizer, 64 / share_width>;
 
 constexpr float value_of(float x) { return x; }
 constexpr float value_of(f16 x) { return x.decode(); }
@@ -39,6 +38,11 @@ constexpr std::uint32_t magnitude_bits(T x) {
   return float_bits(value_of(x)) & 0x7fffffffu;
 }
 
+template <Precision P>
+constexpr CodeOf<P> code_of(float x) {
+  return static_cast<CodeOf<P>>(TypeOf<P>::encode(x).bits);
+}
+
 struct PackScalar {
   /// The largest magnitude_bits() in x[0, count). Row: a pointer to float, f16 or bf16, or an Int8BlockRows::Row.
   template <class Row>
@@ -48,13 +52,15 @@ struct PackScalar {
     return static_cast<std::uint32_t>(most);
   }
 
-  /// The codes of the 64 values of a row of a tile, of which each half is divided by a divisor of its own.
+  /// The codes of the 64 values of a row of a tile.
   template <Precision P, class Row>
-  [[gnu::always_inline]] static void encode(Row x, const RowDivisors& by, CodeOf<P>* out) {
-    for (const Divisor& half : by) {
-      const float factor = half.multiplies ? half.inverse : 1.0f, divisor = half.multiplies ? 1.0f : half.value;
-      for (int i = 0; i < divisor_width; ++i) out[i] = static_cast<CodeOf<P>>(TypeOf<P>::encode(value_of(x[i]) * factor / divisor).bits);
-      x = x + divisor_width, out += divisor_width;
+  [[gnu::always_inline]] static void encode(Row x, const RowNormalizers& normal, CodeOf<P>* out) {
+    for (const Normalizer& half : normal) {
+      if (P == Precision::nf4 && half.divides)
+        for (int i = 0; i < share_width; ++i) out[i] = code_of<P>(value_of(x[i]) / half.by);
+      else
+        for (int i = 0; i < share_width; ++i) out[i] = code_of<P>(value_of(x[i]) * half.by);
+      x = x + share_width, out += share_width;
     }
   }
 

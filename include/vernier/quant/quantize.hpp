@@ -80,7 +80,7 @@ void quantize_checked_rows(PackedMatrix& out, int first_row, const Rows& rows, c
   visit_precision(out.format().precision, [&]<Precision P>() { quantize_rows<P, Rows>(out, first_row, rows, pool, isa); });
 }
 
-/// Writes up to 32 rows in float; scales never change inside divisor_width columns.
+/// Writes up to 32 rows in float; scales never change inside share_width columns.
 template <Precision P>
 void dequantize_panel(const PackedView& w, int first_row, MatrixView<float> out) {
   using Tile = CodeTile<P>;
@@ -88,9 +88,9 @@ void dequantize_panel(const PackedView& w, int first_row, MatrixView<float> out)
   for_tiles<P>(w.panel(), first_row / CpuPanel::rows, [&](int col, int cols, std::size_t place, int steps) {
     tile.load(w.codes + place, steps);
     for (int i = 0; i < out.rows; ++i) {
-      for (int part = 0; part < cols; part += divisor_width) {
+      for (int part = 0; part < cols; part += share_width) {
         const float scale = w.scale(first_row + i, col + part);
-        const int count = std::min(divisor_width, cols - part);
+        const int count = std::min(share_width, cols - part);
         for (int j = 0; j < count; ++j)
           out(i, col + part + j) = TypeOf<P>{static_cast<decltype(TypeOf<P>::bits)>(tile.codes[i][part + j])}.decode() * scale;
       }
@@ -105,11 +105,10 @@ void dequantize_panel(const PackedView& w, int first_row, MatrixView<float> out)
 /// 32 (of 128 for 128x128 blocks), except that the last slice may be short; a scale per tensor needs all rows at once. Different slices may
 /// be written by different threads.
 ///
-/// Scales are absmax / 127 for i8, absmax / 448 or 57344 for fp8, absmax for nf4 (see scale_of()); codes are x / scale rounded to nearest,
-/// ties to even; nf4 as bitsandbytes does it. Weights that are all zero get zero codes and become zeros.
-/// The machine must have `isa`; all of them give the same codes.
-/// Throws Error for rows that do not fit, and for a value that is not finite or overflows f16 or bf16, with its row and column; `out` is
-/// then partly written.
+/// Scales are absmax / 127 for i8, absmax / 448 or 57344 for fp8, absmax for nf4 (see scale_of()); codes are x times 1 / scale rounded to
+/// nearest, ties to even; nf4 as bitsandbytes does it. Weights that are all zero get zero codes and become zeros. The machine must have
+/// `isa`; all of them give the same codes. Throws Error for rows that do not fit, and for a value that is not finite or overflows f16 or
+/// bf16, with its row and column; `out` is then partly written.
 inline void quantize_rows(PackedMatrix& out, int first_row, MatrixView<const float> rows, cpu::ThreadPool* pool = nullptr,
                           cpu::Isa isa = cpu::selected_isa()) {
   detail::quantize_checked_rows(out, first_row, rows, pool, isa);

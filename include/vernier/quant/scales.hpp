@@ -16,8 +16,9 @@
 
 namespace vernier {
 
-/// The scale that goes with an absolute maximum. Codes are x / scale; nf4 keeps the absmax itself. Zero for weights that are all zero; 1
-/// for formats without scales. Never a subnormal number: those have too few digits to divide by, and vanish where a processor flushes them.
+/// The scale that goes with an absolute maximum. Codes encode x * inverse_scale(); nf4 keeps the absmax itself. Zero for weights that are
+/// all zero; 1 for formats without scales. Never a subnormal number: those have too few digits to divide by, and vanish where a processor
+/// flushes them.
 template <Precision P>
 constexpr float scale_of(float absmax) {
   if constexpr (P == Precision::nf4)
@@ -33,6 +34,9 @@ inline constexpr float nf4_least_absmax = 1e-38f;
 
 /// What a whole nf4 block is multiplied by before its codes are looked up: one division a block, as in bitsandbytes.
 constexpr float nf4_inverse(float absmax) { return 1.0f / std::max(absmax, nf4_least_absmax); }
+
+/// What weights are multiplied by before they are encoded; 1 for weights that are all zero.
+constexpr float inverse_scale(float scale) { return scale == 0.0f ? 1.0f : 1.0f / scale; }
 
 namespace detail {
 
