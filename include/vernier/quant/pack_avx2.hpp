@@ -4,6 +4,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -115,7 +116,7 @@ struct Pack : vernier::detail::PackScalar {
       if constexpr (P == Precision::nf4)
         codes[i] = encode_nf4(v);
       else
-        codes[i] = _mm256_max_epi32(_mm256_cvtps_epi32(v), _mm256_set1_epi32(-127));
+        codes[i] = _mm256_cvtps_epi32(v);
     }
     // Packing works within 128-bit halves; the permute puts quads of codes back in order.
     const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(codes[0], codes[1]), _mm256_packs_epi32(codes[2], codes[3]));

@@ -4,6 +4,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -86,7 +87,6 @@ struct Pack : vernier::detail::PackScalar {
       most = _mm512_max_epi32(most, _mm512_and_si512(_mm512_loadu_si512(x + i), _mm512_set1_epi32(0x7fffffff)));
     return std::max(static_cast<std::uint32_t>(_mm512_reduce_max_epi32(most)), Scalar::absmax(x + i, count - i));
   }
-  /// Of 16 bits: magnitudes compare like their codes, 32 at a time.
   /// Of whole blocks: a product's magnitude rises with the integer's.
   static std::uint32_t absmax(Int8BlockRows::Row x, int count) {
     constexpr int block = Int8BlockRows::block;
@@ -101,17 +101,6 @@ struct Pack : vernier::detail::PackScalar {
   }
   static std::uint32_t absmax(const f16* x, int count) { return absmax_16(x, count); }
   static std::uint32_t absmax(const bf16* x, int count) { return absmax_16(x, count); }
-  template <class T>
-  static std::uint32_t absmax_16(const T* x, int count) {
-    __m512i most = _mm512_setzero_si512();
-    int i = 0;
-    for (; i + 32 <= count; i += 32) most = _mm512_max_epi16(most, _mm512_and_si512(_mm512_loadu_si512(x + i), _mm512_set1_epi16(0x7fff)));
-    const __m256i sixteen = _mm256_max_epi16(_mm512_castsi512_si256(most), _mm512_extracti64x4_epi64(most, 1));
-    const __m128i eight = _mm_max_epi16(_mm256_castsi256_si128(sixteen), _mm256_extracti128_si256(sixteen, 1));
-    const __m128i least = _mm_minpos_epu16(_mm_xor_si128(eight, _mm_set1_epi16(-1)));  // of the complements
-    const auto largest = static_cast<std::uint16_t>(~_mm_cvtsi128_si32(least));
-    return std::max(vernier::detail::magnitude_bits(T{largest}), Scalar::absmax(x + i, count - i));
-  }
 
   template <Precision P, class Row>
   static void encode(Row x, const vernier::detail::RowNormalizers& normal, CodeOf<P>* out) {
@@ -171,6 +160,19 @@ struct Pack : vernier::detail::PackScalar {
   }
 
  private:
+  /// Magnitudes of 16 bits compare like their codes.
+  template <class T>
+  static std::uint32_t absmax_16(const T* x, int count) {
+    __m512i most = _mm512_setzero_si512();
+    int i = 0;
+    for (; i + 32 <= count; i += 32) most = _mm512_max_epi16(most, _mm512_and_si512(_mm512_loadu_si512(x + i), _mm512_set1_epi16(0x7fff)));
+    const __m256i sixteen = _mm256_max_epi16(_mm512_castsi512_si256(most), _mm512_extracti64x4_epi64(most, 1));
+    const __m128i eight = _mm_max_epi16(_mm256_castsi256_si128(sixteen), _mm256_extracti128_si256(sixteen, 1));
+    const __m128i least = _mm_minpos_epu16(_mm_xor_si128(eight, _mm_set1_epi16(-1)));  // of the complements
+    const auto largest = static_cast<std::uint16_t>(~_mm_cvtsi128_si32(least));
+    return std::max(vernier::detail::magnitude_bits(T{largest}), Scalar::absmax(x + i, count - i));
+  }
+
   /// The largest magnitudes of 32 lanes that come `steps` times, four chains at a time.
   static __m512i largest_of(const std::uint8_t* from, int steps, int step_bytes) {
     __m512i most[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};

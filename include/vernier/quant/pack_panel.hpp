@@ -111,7 +111,7 @@ constexpr int tile_cols(int col, int end) {
 /// Values of a format's own type as its codes.
 template <Precision P>
 const CodeOf<P>* codes_of(const TypeOf<P>* values) {
-  static_assert(sizeof(CodeOf<P>) == sizeof(TypeOf<P>));
+  static_assert(sizeof(CodeOf<P>) == sizeof(TypeOf<P>), "vernier: a format's type holds its code and nothing else");
   return reinterpret_cast<const CodeOf<P>*>(values);
 }
 

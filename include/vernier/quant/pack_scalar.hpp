@@ -19,7 +19,7 @@ namespace vernier::detail {
 /// Columns of a tile that share a scale for certain: groups are multiples of it.
 inline constexpr int share_width = group_granularity;
 
-/// What values that share a scale are multiplied by before they are encoded, or divided by.
+/// What values that share a scale are multiplied by before they are encoded; or, if it divides, divided by.
 struct Normalizer {
   float by = 1;
   bool divides = false;
