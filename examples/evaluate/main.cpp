@@ -76,8 +76,7 @@ class Runner {
       expect(sequence.extend(count), "vernier-evaluate", "the KV cache is too small for ", ids.size(), " tokens");
       const KvChunk chunk = sequence.last(count);
       llama_->forward(*cache_, {&chunk, 1}, std::span(ids).subspan(at, static_cast<std::size_t>(count)), outputs);
-      for (const model::Output& output : outputs)
-        use(at + static_cast<std::size_t>(output.row), std::span<const float>(output.logits));
+      for (const model::Output& output : outputs) use(at + static_cast<std::size_t>(output.row), std::span<const float>(output.logits));
       at += static_cast<std::size_t>(count);
     }
   }
@@ -145,7 +144,7 @@ void evaluate(const Options& o) {
       }
       progress.show("evaluating", done + position, positions);
     });
-    done += ids.size();
+    progress.show("evaluating", done += ids.size(), positions);
   }
   if (writer) writer->close();
   expect(score.predicted() > 0, "vernier-evaluate", "no sequence has a position to score from --first ", o.first, " on");

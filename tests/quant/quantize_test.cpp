@@ -34,7 +34,7 @@ std::vector<WeightFormat> formats() {
 
 /// The largest difference between x and its code's value: half the distance between neighbouring codes at |x|.
 double bound(Precision p, double x, double scale, double absmax) {
-  const double rounding = 5 * 0x1p-24 * absmax;  // the scale, its inverse and the multiplications by both, in float
+  const double rounding = 4 * 0x1p-24 * absmax;  // the scale, its inverse and the multiplications by both, in float
   const auto half_place = [&](int mantissa_bits, int min_exponent) {
     const int exponent = x == 0 ? min_exponent : std::max(min_exponent, std::ilogb(std::abs(x)));
     return std::ldexp(0.5, exponent - mantissa_bits);

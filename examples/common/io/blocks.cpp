@@ -175,21 +175,11 @@ void store_scaled(__m128i integers, __m256 d, float* out) {
   _mm256_storeu_ps(out + 8, _mm256_mul_ps(d, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(integers, integers)))));
 }
 
-__m128i bytes_at(const std::byte* from) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)); }
-
-void decode_q8_0(const std::byte* from, float* out, std::size_t blocks) {
-  for (std::size_t b = 0; b < blocks; ++b, from += 34, out += 32) {
-    const __m256 d = scale_at(from);
-    store_scaled(bytes_at(from + 2), d, out);
-    store_scaled(bytes_at(from + 18), d, out + 16);
-  }
-}
-
 void decode_q4_0(const std::byte* from, float* out, std::size_t blocks) {
   const __m128i low = _mm_set1_epi8(15), zero = _mm_set1_epi8(8);
   for (std::size_t b = 0; b < blocks; ++b, from += 18, out += 32) {
     const __m256 d = scale_at(from);
-    const __m128i pairs = bytes_at(from + 2);
+    const __m128i pairs = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 2));
     store_scaled(_mm_sub_epi8(_mm_and_si128(pairs, low), zero), d, out);
     store_scaled(_mm_sub_epi8(_mm_and_si128(_mm_srli_epi16(pairs, 4), low), zero), d, out + 16);
   }
@@ -198,7 +188,6 @@ void decode_q4_0(const std::byte* from, float* out, std::size_t blocks) {
 /// The same loops in wider vectors. These files are built without contraction to multiply-adds, so the floats are the same.
 [[gnu::flatten]] void decode_any(StorageType type, const std::byte* from, float* out, std::size_t values) {
   if (type == StorageType::f16) return decode_halfs(from, out, values);
-  if (type == StorageType::q8_0) return decode_q8_0(from, out, values / 32);
   if (type == StorageType::q4_0) return decode_q4_0(from, out, values / 32);
   io::decode_any(type, from, out, values);
 }
